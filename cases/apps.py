@@ -1,0 +1,8 @@
+"""Names the app that holds the product; must not import models."""
+
+from django.apps import AppConfig
+
+
+class CasesConfig(AppConfig):
+    name = "cases"
+    default_auto_field = "django.db.models.BigAutoField"

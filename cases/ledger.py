@@ -1,0 +1,283 @@
+"""The event ledger's SQL: record, claim, heartbeat, fence, finish, postpone, fail, sweep; must not know what an event means.
+
+One row of `CaseEvent` is the outbox, the inbox and the claim register of one event. Times of leases and
+retries are the database's own `now()`, so that two hosts can never disagree about them. Everything here
+may be called twice; a claim that was lost shows as `LeaseLost`, and the caller's transaction must then roll back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+
+from cases.workflow import EventKind
+
+logger = logging.getLogger(__name__)
+
+LONGEST_BACKOFF_SECONDS = 600
+ERROR_LENGTH = 2000
+
+
+class LeaseLost(Exception):
+    """Another worker holds the event, or it has ended; nothing of this worker's may be stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """event_id: the row that holds the key. is_new: whether this call made it."""
+
+    event_id: int
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A worker's lease of one event. `attempt` is the fencing token."""
+
+    event_id: int
+    case_id: UUID
+    kind: EventKind
+    payload: dict[str, Any]
+    attempt: int
+    failures: int
+    waits: int
+
+
+def record(
+    *, case_id: UUID, kind: EventKind, key: str, payload: dict[str, Any], summary: str = "", born_done: bool = False
+) -> Recorded:
+    """Writes an event into the caller's transaction and returns its row; the same key again keeps the first.
+
+    The case's row is locked first, so that inside a case the order of ids is the order of commits. The
+    case's waiting head becomes due at once: an event that says "stop" is never stuck behind a backoff.
+    `born_done` is for what the caller has already applied and only the timeline needs.
+    """
+    text = json.dumps(payload, sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM cases_case WHERE id = %s FOR NO KEY UPDATE", [case_id])
+        cursor.execute(
+            """
+            INSERT INTO cases_caseevent (key, case_id, kind, payload, payload_hash, status, attempt, failures, waits,
+                                         leased_by, run_after, nudges, last_error, summary, created_at, finished_at)
+            VALUES (%(key)s, %(case)s, %(kind)s, %(payload)s::jsonb, %(hash)s, %(status)s, 0, 0, 0,
+                    '', now(), 0, '', %(summary)s, clock_timestamp(), CASE WHEN %(done)s THEN clock_timestamp() END)
+            ON CONFLICT (key) DO NOTHING RETURNING id
+            """,
+            {
+                "key": key,
+                "case": case_id,
+                "kind": kind,
+                "payload": text,
+                "hash": digest,
+                "status": "done" if born_done else "ready",
+                "summary": summary,
+                "done": born_done,
+            },
+        )
+        row = cursor.fetchone()
+        if row is None:
+            cursor.execute("SELECT id, payload_hash FROM cases_caseevent WHERE key = %s", [key])
+            event_id, first_hash = cursor.fetchone()
+            if first_hash != digest:
+                logger.warning("event %s was recorded again with another payload; the first stays", event_id)
+            return Recorded(event_id, is_new=False)
+        if not born_done:
+            _wake_head(cursor, case_id)
+        return Recorded(row[0], is_new=True)
+
+
+def _wake_head(cursor: Any, case_id: UUID) -> None:
+    cursor.execute(
+        """
+        UPDATE cases_caseevent SET run_after = now(), nudged_at = NULL, nudges = 0
+         WHERE status = 'ready' AND run_after > now() AND id = (
+               SELECT id FROM cases_caseevent
+                WHERE case_id = %s AND status IN ('ready', 'running') ORDER BY id LIMIT 1)
+        """,
+        [case_id],
+    )
+
+
+def claim(case_id: UUID, worker: str) -> Claim | None:
+    """Takes the head of the case's line on a lease, or returns None: nothing is due, or another worker is at it.
+
+    None always means that the message may be acknowledged. A lease that has run out is taken back first and
+    counts as a failure, because its worker died or hung.
+    """
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            _take_back_expired(cursor, case_id)
+            cursor.execute(
+                """
+                UPDATE cases_caseevent
+                   SET status = 'running', attempt = attempt + 1, lease_until = now() + %(lease)s, leased_by = %(worker)s,
+                       started_at = coalesce(started_at, now())
+                 WHERE id = (SELECT id FROM cases_caseevent
+                              WHERE case_id = %(case)s AND status IN ('ready', 'running') ORDER BY id LIMIT 1)
+                   AND status = 'ready' AND run_after <= now()
+                RETURNING id, kind, payload, attempt, failures, waits
+                """,
+                {"lease": _lease(), "worker": worker[:200], "case": case_id},
+            )
+            row = cursor.fetchone()
+    except IntegrityError:
+        # The partial unique index: a second event of this case was claimed in the same instant.
+        return None
+    if row is None:
+        return None
+    event_id, kind, payload, attempt, failures, waits = row
+    document = json.loads(payload) if isinstance(payload, str) else payload
+    return Claim(event_id, case_id, EventKind(kind), document, attempt, failures, waits)
+
+
+def _take_back_expired(cursor: Any, case_id: UUID) -> None:
+    cursor.execute(
+        """
+        UPDATE cases_caseevent
+           SET failures = failures + 1, lease_until = NULL, leased_by = '',
+               status = CASE WHEN failures + 1 >= %(limit)s THEN 'dead' ELSE 'ready' END,
+               finished_at = CASE WHEN failures + 1 >= %(limit)s THEN now() END,
+               last_error = 'The worker died or hung: its lease ran out.'
+         WHERE case_id = %(case)s AND status = 'running' AND lease_until < now()
+        """,
+        {"limit": settings.OFFLOAD_MAX_FAILURES, "case": case_id},
+    )
+
+
+def heartbeat(claimed: Claim) -> bool:
+    """Extends the lease; returns False once it is lost, and then the worker must stop."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE cases_caseevent SET lease_until = now() + %s
+             WHERE id = %s AND status = 'running' AND attempt = %s AND lease_until > now()
+            """,
+            [_lease(), claimed.event_id, claimed.attempt],
+        )
+        return bool(cursor.rowcount)
+
+
+def fence(claimed: Claim) -> None:
+    """Proves inside the caller's transaction that the lease still holds, and holds the row until commit.
+
+    Raises LeaseLost. Call it first in every transaction that stores something on behalf of a claim.
+    """
+    _change_claimed(claimed, "lease_until = now() + %(lease)s", {"lease": _lease()})
+
+
+def finish(claimed: Claim, summary: str) -> None:
+    """Ends the event as done, in the transaction of its effects. Raises LeaseLost; a second call does too."""
+    _change_claimed(
+        claimed,
+        "status = 'done', lease_until = NULL, leased_by = '', finished_at = clock_timestamp(), summary = %(summary)s",
+        {"summary": summary},
+    )
+
+
+def postpone(claimed: Claim, reason: str, retry_after_s: float | None) -> None:
+    """Gives the event back for later without counting a failure: not now, unknown, or our configuration.
+
+    Waits `retry_after_s` seconds when the other side named a time, else a doubling time of up to 10 minutes.
+    Raises LeaseLost.
+    """
+    _change_claimed(
+        claimed,
+        f"""status = 'ready', lease_until = NULL, leased_by = '', waits = waits + 1, nudged_at = NULL, nudges = 0,
+            last_error = %(reason)s, run_after = now() + coalesce(%(named)s, {_backoff("waits")})""",
+        {
+            "reason": reason[:ERROR_LENGTH],
+            "named": None if retry_after_s is None else timedelta(seconds=min(retry_after_s, 24 * 3600)),
+        },
+    )
+
+
+def fail(claimed: Claim, error: str) -> bool:
+    """Counts an unexpected failure and retries later, or lets the event die at the limit.
+
+    Returns True when it died. Raises LeaseLost.
+    """
+    status = _change_claimed(
+        claimed,
+        f"""status = CASE WHEN failures + 1 >= %(limit)s THEN 'dead' ELSE 'ready' END,
+            finished_at = CASE WHEN failures + 1 >= %(limit)s THEN now() END,
+            failures = failures + 1, lease_until = NULL, leased_by = '', nudged_at = NULL, nudges = 0,
+            last_error = %(error)s, run_after = now() + {_backoff("failures")}""",
+        {"limit": settings.OFFLOAD_MAX_FAILURES, "error": error[:ERROR_LENGTH]},
+    )
+    return status == "dead"
+
+
+def _change_claimed(claimed: Claim, assignments: str, values: dict[str, Any]) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE cases_caseevent SET {assignments}
+             WHERE id = %(event)s AND status = 'running' AND attempt = %(attempt)s RETURNING status
+            """,
+            {**values, "event": claimed.event_id, "attempt": claimed.attempt},
+        )
+        row = cursor.fetchone()
+    if row is None:
+        raise LeaseLost(f"the lease of event {claimed.event_id}, attempt {claimed.attempt}, is lost")
+    return str(row[0])
+
+
+def _backoff(counter: str) -> str:
+    """SQL for 1, 2, 4 … s up to 10 minutes, times 0.5 to 1.5, so that failures do not come back in step."""
+    return (
+        f"least({LONGEST_BACKOFF_SECONDS}, 2 ^ least({counter}, 10)) * (0.5 + random() * 0.5) * interval '1 second'"
+    )
+
+
+def _lease() -> timedelta:
+    return timedelta(seconds=settings.OFFLOAD_LEASE_SECONDS)
+
+
+def sweep(limit: int = 500) -> list[UUID]:
+    """Returns the cases to nudge: events that are due, and events whose lease has run out.
+
+    Any number of sweeps may run at once. A nudge that was not followed is repeated after 10, 20, 40 … s, at
+    most every 10 minutes. Call it until it returns fewer than `limit`.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH due AS (
+                SELECT id FROM cases_caseevent e
+                 WHERE ((status = 'ready' AND run_after <= now()) OR (status = 'running' AND lease_until < now()))
+                   AND (nudged_at IS NULL OR nudged_at < now() - least(600, 10 * 2 ^ least(nudges, 6)) * interval '1 s')
+                   AND NOT EXISTS (SELECT 1 FROM cases_caseevent before
+                                    WHERE before.case_id = e.case_id AND before.id < e.id
+                                      AND before.status IN ('ready', 'running'))
+                 ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
+            UPDATE cases_caseevent e SET nudged_at = now(), nudges = nudges + 1
+              FROM due WHERE e.id = due.id RETURNING e.case_id
+            """,
+            [limit],
+        )
+        return list(dict.fromkeys(row[0] for row in cursor.fetchall()))
+
+
+def requeue(event_id: int) -> UUID | None:
+    """Puts a dead event back in its case's line with a clean count; returns its case, or None if it is not dead."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE cases_caseevent
+               SET status = 'ready', failures = 0, waits = 0, finished_at = NULL, run_after = now(),
+                   nudged_at = NULL, nudges = 0
+             WHERE id = %s AND status = 'dead' RETURNING case_id
+            """,
+            [event_id],
+        )
+        row = cursor.fetchone()
+        return row[0] if row else None

@@ -1,0 +1,249 @@
+"""Every setting of Offload, typed, read once from the environment; must not decide anything at run time.
+
+README.md has the same settings as a table for operators; a test holds the two together.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env, EnvError
+
+from offload.checks import list_production_faults
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = Env()
+
+try:
+    # -- What kind of run this is
+    OFFLOAD_MODE: str = env.str("OFFLOAD_MODE", "production")
+    DEBUG: bool = env.bool("OFFLOAD_DEBUG", False)
+    SECRET_KEY: str = env.str("OFFLOAD_SECRET_KEY", "")
+    ALLOWED_HOSTS: list[str] = env.list("OFFLOAD_ALLOWED_HOSTS", ["localhost", "127.0.0.1"])
+    CSRF_TRUSTED_ORIGINS: list[str] = env.list("OFFLOAD_CSRF_TRUSTED_ORIGINS", [])
+    OFFLOAD_INSTALL_ID: str = env.str("OFFLOAD_INSTALL_ID", "main")
+    OFFLOAD_LOG_LEVEL: str = env.str("OFFLOAD_LOG_LEVEL", "INFO")
+
+    # -- Database and queue
+    DATABASE_URL_SET: bool = bool(env.str("DATABASE_URL", ""))
+    DATABASE: dict[str, Any] = env.dj_db_url("DATABASE_URL", "postgres://offload@127.0.0.1:5432/offload")
+    OFFLOAD_DB_POOL_SIZE: int = env.int("OFFLOAD_DB_POOL_SIZE", 0)
+    OFFLOAD_QUEUE: str = env.str("OFFLOAD_QUEUE", "offload-tasks")
+    OFFLOAD_QUEUE_URL: str = env.str("OFFLOAD_QUEUE_URL", "")
+    OFFLOAD_QUEUE_REGION: str = env.str("OFFLOAD_QUEUE_REGION", "us-east-1")
+    OFFLOAD_QUEUE_VISIBILITY_SECONDS: int = env.int("OFFLOAD_QUEUE_VISIBILITY_SECONDS", 120)
+
+    # -- The event ledger
+    OFFLOAD_LEASE_SECONDS: float = env.float("OFFLOAD_LEASE_SECONDS", 45)
+    OFFLOAD_HEARTBEAT_SECONDS: float = env.float("OFFLOAD_HEARTBEAT_SECONDS", 15)
+    OFFLOAD_EVENT_DEADLINE_SECONDS: float = env.float("OFFLOAD_EVENT_DEADLINE_SECONDS", 300)
+    OFFLOAD_MAX_FAILURES: int = env.int("OFFLOAD_MAX_FAILURES", 5)
+    OFFLOAD_SWEEP_SECONDS: float = env.float("OFFLOAD_SWEEP_SECONDS", 10)
+
+    # -- Mail
+    AGENTMAIL_API_KEY: str = env.str("AGENTMAIL_API_KEY", "")
+    AGENTMAIL_BASE_URL: str = env.str("AGENTMAIL_BASE_URL", "https://api.agentmail.to/v0")
+    AGENTMAIL_INBOX_ID: str = env.str("AGENTMAIL_INBOX_ID", "")
+    AGENTMAIL_WEBHOOK_SECRETS: list[str] = env.list("AGENTMAIL_WEBHOOK_SECRETS", [])
+
+    # -- The mind
+    OFFLOAD_AGENT: str = env.str("OFFLOAD_AGENT", "offline")
+
+    # -- Client webhooks
+    OFFLOAD_WEBHOOK_ALLOW_PRIVATE: bool = env.bool("OFFLOAD_WEBHOOK_ALLOW_PRIVATE", False)
+
+    # -- The sandbox
+    OFFLOAD_SANDBOX: bool = env.bool("OFFLOAD_SANDBOX", False)
+    OFFLOAD_SANDBOX_URL: str = env.str("OFFLOAD_SANDBOX_URL", "http://127.0.0.1:8001")
+    OFFLOAD_SANDBOX_WEBHOOK_URL: str = env.str(
+        "OFFLOAD_SANDBOX_WEBHOOK_URL", "http://127.0.0.1:8000/agentmail/webhook"
+    )
+except EnvError as error:
+    raise ImproperlyConfigured(str(error)) from None
+
+faults = list_production_faults(
+    mode=OFFLOAD_MODE,
+    secret_key=SECRET_KEY,
+    debug=DEBUG,
+    sandbox=OFFLOAD_SANDBOX,
+    sandbox_url=OFFLOAD_SANDBOX_URL,
+    agentmail_base_url=AGENTMAIL_BASE_URL,
+    agentmail_api_key=AGENTMAIL_API_KEY,
+    agentmail_inbox_id=AGENTMAIL_INBOX_ID,
+    agentmail_webhook_secrets=AGENTMAIL_WEBHOOK_SECRETS,
+    database_url_set=DATABASE_URL_SET,
+    lease_seconds=OFFLOAD_LEASE_SECONDS,
+    heartbeat_seconds=OFFLOAD_HEARTBEAT_SECONDS,
+    visibility_seconds=OFFLOAD_QUEUE_VISIBILITY_SECONDS,
+)
+if faults:
+    raise ImproperlyConfigured("\n  - ".join(["the settings are not safe to run with:", *faults]))
+
+INSTALLED_APPS = [
+    "offload.admin_site.OffloadAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_celery_beat",
+    "csp",
+    "agentmail",
+    "webhooks",
+    "cases",
+]
+if OFFLOAD_SANDBOX:
+    INSTALLED_APPS += ["agentmail.sandbox", "webhooks.receiver"]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "offload.urls"
+WSGI_APPLICATION = "offload.wsgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": DATABASE
+    | {
+        "ENGINE": "django.db.backends.postgresql",
+        "CONN_HEALTH_CHECKS": True,
+        # A new connection for every request costs four fifths of the request rate.
+        "CONN_MAX_AGE": 0 if OFFLOAD_DB_POOL_SIZE else 600,
+    }
+}
+DATABASES["default"].setdefault("OPTIONS", {})
+if OFFLOAD_DB_POOL_SIZE:
+    # Worker threads outnumber the connections that are worth holding.
+    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": OFFLOAD_DB_POOL_SIZE, "timeout": 10}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "var" / "static"
+
+SESSION_COOKIE_AGE = 8 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = OFFLOAD_MODE == "production"
+CSRF_COOKIE_SECURE = OFFLOAD_MODE == "production"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+        "form-action": ["'self'"],
+    }
+}
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["cases.api.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["cases.api.parsing.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "EXCEPTION_HANDLER": "cases.api.errors.answer_exception",
+    "DEFAULT_METADATA_CLASS": None,
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+    "COERCE_DECIMAL_TO_STRING": False,
+}
+
+# -- Celery. PostgreSQL holds every piece of work; the queue only says "look at case N", so a lost,
+# doubled or late message costs time and never a case.
+CELERY_BROKER_URL = "sqs://"
+CELERY_TASK_DEFAULT_QUEUE = OFFLOAD_QUEUE
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
+    "region": OFFLOAD_QUEUE_REGION,
+    "visibility_timeout": OFFLOAD_QUEUE_VISIBILITY_SECONDS,
+    "wait_time_seconds": 10,
+    # At kombu's default of 1.0 a full prefetch caps a process at about two tasks a second.
+    "polling_interval": 0.1,
+    # Publishing to a dead queue must fail within about a second: the row is already safe.
+    "client-config": {
+        "connect_timeout": 1,
+        "read_timeout": 2,
+        "retries": {"total_max_attempts": 1},
+        "max_pool_connections": 50,
+    },
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.1,
+    "interval_max": 0.1,
+}
+if OFFLOAD_QUEUE_URL:
+    CELERY_BROKER_TRANSPORT_OPTIONS["predefined_queues"] = {OFFLOAD_QUEUE: {"url": OFFLOAD_QUEUE_URL}}
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_ACKS_LATE = True
+# acks_late alone loses the message when a pool child is killed.
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_ACKS_ON_FAILURE_OR_TIMEOUT = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULER = "offload.beat:LeaderScheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 5
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "sweep events": {"task": "cases.sweep_events", "schedule": OFFLOAD_SWEEP_SECONDS},
+    "sweep follow-ups": {"task": "cases.sweep_follow_ups", "schedule": 3600.0},
+    "match waiting mail": {"task": "cases.match_waiting_mail", "schedule": 60.0},
+    "sweep deliveries": {"task": "webhooks.sweep_deliveries", "schedule": OFFLOAD_SWEEP_SECONDS},
+}
+for entry in CELERY_BEAT_SCHEDULE.values():
+    # A tick that waited in a broken queue is worth nothing once the next one is due.
+    entry["options"] = {"expires": max(entry["schedule"], 10.0)}
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"redact": {"()": "offload.redaction.RedactionFilter"}},
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redact"]},
+    },
+    "root": {"handlers": ["console"], "level": OFFLOAD_LOG_LEVEL},
+    # These write whole URLs and headers at INFO and DEBUG.
+    "loggers": {
+        name: {"level": logging.WARNING} for name in ("httpx", "urllib3", "botocore", "boto3", "kombu", "amqp")
+    },
+}

@@ -1,0 +1,25 @@
+"""What every test shares; must not start a process or touch the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from cases import nudge as cases_nudge
+
+NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def now() -> datetime:
+    """A Tuesday morning."""
+    return NOW
+
+
+@pytest.fixture(autouse=True)
+def _forget_queue_failures() -> Iterator[None]:
+    """Each test meets the queue as a new process would."""
+    cases_nudge._quiet_until = 0.0
+    yield
