@@ -1,4 +1,4 @@
-"""The event ledger's SQL: record, claim, heartbeat, fence, finish, postpone, fail, sweep; must not know what an event means.
+"""The event ledger's SQL, from record to sweep; must not know what an event means.
 
 One row of `CaseEvent` is the outbox, the inbox and the claim register of one event. Times of leases and
 retries are the database's own `now()`, so that two hosts can never disagree about them. Everything here
@@ -11,7 +11,6 @@ import hashlib
 import json
 import logging
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +22,8 @@ from cases.workflow import EventKind
 logger = logging.getLogger(__name__)
 
 LONGEST_BACKOFF_SECONDS = 600
+# A "retry after" of years would hide the event for as long.
+LONGEST_NAMED_WAIT_SECONDS = 24 * 3600
 ERROR_LENGTH = 2000
 
 
@@ -119,14 +120,15 @@ def claim(case_id: UUID, worker: str) -> Claim | None:
             cursor.execute(
                 """
                 UPDATE cases_caseevent
-                   SET status = 'running', attempt = attempt + 1, lease_until = now() + %(lease)s, leased_by = %(worker)s,
+                   SET status = 'running', attempt = attempt + 1, lease_until = now() + %(lease)s * interval '1 second',
+                       leased_by = %(worker)s,
                        started_at = coalesce(started_at, now())
                  WHERE id = (SELECT id FROM cases_caseevent
                               WHERE case_id = %(case)s AND status IN ('ready', 'running') ORDER BY id LIMIT 1)
                    AND status = 'ready' AND run_after <= now()
                 RETURNING id, kind, payload, attempt, failures, waits
                 """,
-                {"lease": _lease(), "worker": worker[:200], "case": case_id},
+                {"lease": settings.OFFLOAD_LEASE_SECONDS, "worker": worker[:200], "case": case_id},
             )
             row = cursor.fetchone()
     except IntegrityError:
@@ -158,10 +160,10 @@ def heartbeat(claimed: Claim) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE cases_caseevent SET lease_until = now() + %s
+            UPDATE cases_caseevent SET lease_until = now() + %s * interval '1 second'
              WHERE id = %s AND status = 'running' AND attempt = %s AND lease_until > now()
             """,
-            [_lease(), claimed.event_id, claimed.attempt],
+            [settings.OFFLOAD_LEASE_SECONDS, claimed.event_id, claimed.attempt],
         )
         return bool(cursor.rowcount)
 
@@ -171,7 +173,9 @@ def fence(claimed: Claim) -> None:
 
     Raises LeaseLost. Call it first in every transaction that stores something on behalf of a claim.
     """
-    _change_claimed(claimed, "lease_until = now() + %(lease)s", {"lease": _lease()})
+    _change_claimed(
+        claimed, "lease_until = now() + %(lease)s * interval '1 second'", {"lease": settings.OFFLOAD_LEASE_SECONDS}
+    )
 
 
 def finish(claimed: Claim, summary: str) -> None:
@@ -192,10 +196,11 @@ def postpone(claimed: Claim, reason: str, retry_after_s: float | None) -> None:
     _change_claimed(
         claimed,
         f"""status = 'ready', lease_until = NULL, leased_by = '', waits = waits + 1, nudged_at = NULL, nudges = 0,
-            last_error = %(reason)s, run_after = now() + coalesce(%(named)s, {_backoff("waits")})""",
+            last_error = %(reason)s,
+            run_after = now() + coalesce(%(named)s * interval '1 second', {_backoff("waits")})""",
         {
             "reason": reason[:ERROR_LENGTH],
-            "named": None if retry_after_s is None else timedelta(seconds=min(retry_after_s, 24 * 3600)),
+            "named": None if retry_after_s is None else min(max(retry_after_s, 0), LONGEST_NAMED_WAIT_SECONDS),
         },
     )
 
@@ -217,12 +222,13 @@ def fail(claimed: Claim, error: str) -> bool:
 
 
 def _change_claimed(claimed: Claim, assignments: str, values: dict[str, Any]) -> str:
+    # The assignments are this module's own text; what comes from outside is bound as a value.
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
             UPDATE cases_caseevent SET {assignments}
              WHERE id = %(event)s AND status = 'running' AND attempt = %(attempt)s RETURNING status
-            """,
+            """,  # noqa: S608
             {**values, "event": claimed.event_id, "attempt": claimed.attempt},
         )
         row = cursor.fetchone()
@@ -233,13 +239,7 @@ def _change_claimed(claimed: Claim, assignments: str, values: dict[str, Any]) ->
 
 def _backoff(counter: str) -> str:
     """SQL for 1, 2, 4 … s up to 10 minutes, times 0.5 to 1.5, so that failures do not come back in step."""
-    return (
-        f"least({LONGEST_BACKOFF_SECONDS}, 2 ^ least({counter}, 10)) * (0.5 + random() * 0.5) * interval '1 second'"
-    )
-
-
-def _lease() -> timedelta:
-    return timedelta(seconds=settings.OFFLOAD_LEASE_SECONDS)
+    return f"least({LONGEST_BACKOFF_SECONDS}, 2 ^ least({counter}, 10)) * (0.5 + random() * 0.5) * interval '1 second'"
 
 
 def sweep(limit: int = 500) -> list[UUID]:

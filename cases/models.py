@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
@@ -281,9 +280,7 @@ class CaseEvent(models.Model):
                 | Q(status__in=["ready", "running"], finished_at__isnull=True),
                 name="event_finish_time",
             ),
-            models.UniqueConstraint(
-                fields=["case"], condition=Q(status="running"), name="event_one_running_per_case"
-            ),
+            models.UniqueConstraint(fields=["case"], condition=Q(status="running"), name="event_one_running_per_case"),
         ]
         indexes = [
             models.Index(fields=["case", "id"], name="event_open", condition=Q(status__in=["ready", "running"])),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 
 from cases import nudge as cases_nudge
+from webhooks import nudge as webhooks_nudge
 
 NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 
@@ -19,7 +19,7 @@ def now() -> datetime:
 
 
 @pytest.fixture(autouse=True)
-def _forget_queue_failures() -> Iterator[None]:
+def _forget_queue_failures() -> None:
     """Each test meets the queue as a new process would."""
     cases_nudge._quiet_until = 0.0
-    yield
+    webhooks_nudge._quiet_until = 0.0

@@ -235,9 +235,7 @@ def test_a_failure_waits_with_backoff_and_counts(case: Case) -> None:
     assert ledger.claim(case.id, "b") is None
 
 
-def test_the_event_dies_at_the_limit_with_its_reason_and_later_events_go_on(
-    case: Case, settings: Settings
-) -> None:
+def test_the_event_dies_at_the_limit_with_its_reason_and_later_events_go_on(case: Case, settings: Settings) -> None:
     settings.OFFLOAD_MAX_FAILURES = 3
     poison, healthy = record(case, "reply:1"), record(case, "reply:2")
 

@@ -291,7 +291,9 @@ def test_no_mail_leaves_while_a_question_stands_or_after_the_end(kind: MailKind)
     assert may_send(make_state(Status.RUNNING), kind)
 
 
-@pytest.mark.parametrize(("kind", "allowed"), [(MailKind.REPLY, True), (MailKind.NUDGE, False), (MailKind.FOLLOW_UP, False)])
+@pytest.mark.parametrize(
+    ("kind", "allowed"), [(MailKind.REPLY, True), (MailKind.NUDGE, False), (MailKind.FOLLOW_UP, False)]
+)
 def test_with_the_budget_used_up_answers_leave_and_reminders_do_not(kind: MailKind, allowed: bool) -> None:
     state = make_state(Status.RUNNING, attempt_count=4, follow_ups_sent=3)
 

@@ -1,0 +1,165 @@
+"""PURE: how a case and its events read to staff; must not touch the database or a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cases.workflow import EventKind, NextAction, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A word with a tone. The tone says whether somebody has to do something: only `human` asks for attention."""
+
+    text: str
+    tone: str
+
+
+HUMAN, LIVE, GOOD, BAD, QUIET = "human", "live", "good", "bad", "quiet"
+
+# Keyed by plain strings: what the database holds may be older than the enums.
+_STATUS_CHIPS: dict[str, Chip] = {
+    Status.CREATED: Chip("Queued", LIVE),
+    Status.RUNNING: Chip("Running", LIVE),
+    Status.INPUT_NEEDED: Chip("Needs an answer", HUMAN),
+    Status.COMPLETED: Chip("Completed", GOOD),
+    Status.FAILED: Chip("Failed", BAD),
+}
+
+_EVENT_TITLES: dict[str, str] = {
+    EventKind.CASE_CREATED: "Case opened",
+    EventKind.FOLLOW_UP_DUE: "Follow-up due",
+    EventKind.RECHECK_DUE: "Time to look again",
+    EventKind.REPLY_RECEIVED: "Mail received",
+    EventKind.INPUT_PROVIDED: "Question answered",
+    EventKind.DELIVERY_FAILED: "Delivery failed",
+    EventKind.CASE_CANCELLED: "Cancelled",
+}
+
+_BRIEF_ACTIONS: dict[str, str] = {NextAction.FOLLOW_UP: "Follow-up", NextAction.RECHECK: "Looks again"}
+_BRIEF_STATUSES: dict[str, str] = {Status.CREATED: "First message", Status.INPUT_NEEDED: "An answer"}
+
+_DECISIONS = {
+    "DRAFT": "Wrote a message",
+    "GOAL_ACHIEVED": "Goal achieved",
+    "FAILED_REJECTED": "The counterparty refused",
+    "INPUT_NEEDED": "Asked a human",
+    "REQUIRES_REPLY": "Answered in the thread",
+    "SNOOZE": "Put it off",
+}
+
+_DELIVERY_CHIPS = {
+    "pending": Chip("Waiting", LIVE),
+    "sending": Chip("Being sent", LIVE),
+    "delivered": Chip("Delivered", GOOD),
+    "failed": Chip("Failed", BAD),
+    "unknown": Chip("Outcome unknown", BAD),
+    "": Chip("Being sent", LIVE),
+}
+
+_MAIL_NOTES = {
+    "autoreply": "automatic reply",
+    "out_of_office": "out of office",
+    "acknowledgement": "automatic acknowledgement",
+    "delivery_report": "delivery report",
+    "spam": "marked as spam: not evaluated",
+    "blocked": "blocked sender: not evaluated",
+    "unauthenticated": "sender not authenticated",
+}
+
+
+def describe_status(status: str) -> Chip:
+    """Returns the chip of a case's status; a status that nobody knows is shown as it is."""
+    return _STATUS_CHIPS.get(status, Chip(status, QUIET))
+
+
+def describe_next_action(status: str, next_action: str, at: datetime | None, now: datetime) -> str:
+    """Returns what happens next to a case, in words. `at` and `now` are on the case's own clock."""
+    if status == Status.CREATED:
+        return "The first message is about to be written"
+    if status == Status.INPUT_NEEDED:
+        return "Waits for a person to answer"
+    if status != Status.RUNNING:
+        return "The case has ended"
+    if at is None:
+        return "The latest mail is about to be evaluated"
+    what = "Looks at the thread again" if next_action == NextAction.RECHECK else "Follows up"
+    return f"{what} {format_time(at)}" if at > now else f"{what} as soon as a worker is free"
+
+
+def describe_next_action_briefly(status: str, next_action: str) -> str:
+    """Returns what a case waits for in a word or two, for a list; "—" once it has ended."""
+    if status == Status.RUNNING:
+        return _BRIEF_ACTIONS.get(next_action, "Evaluation")
+    return _BRIEF_STATUSES.get(status, "—")
+
+
+def describe_attempts(attempt_count: int, follow_ups_sent: int, max_attempts: int) -> str:
+    """Returns how many mails went out, and how many of the follow-ups are used."""
+    mails = "1 mail" if attempt_count == 1 else f"{attempt_count} mails"
+    return f"{mails} sent, {follow_ups_sent} of {max_attempts} follow-ups"
+
+
+def describe_event(kind: str) -> str:
+    """Returns an event's title; a kind that nobody knows is shown as it is."""
+    return _EVENT_TITLES.get(kind, kind)
+
+
+def describe_event_state(
+    status: str, *, run_after: datetime, attempt: int, failures: int, now: datetime
+) -> Chip | None:
+    """Returns the chip of an event that is not done, or None when it is."""
+    if status == "dead":
+        return Chip(f"Given up after {_count(failures, 'failure')}", HUMAN)
+    if status == "running":
+        return Chip("Being worked on" if attempt <= 1 else f"Being worked on, attempt {attempt}", LIVE)
+    if status != "ready":
+        return None
+    if run_after > now:
+        return Chip(f"Tried again {format_time(run_after)}", LIVE)
+    return Chip("Waits for a worker", LIVE)
+
+
+def describe_effort(attempt: int, failures: int, waits: int) -> str:
+    """Returns how hard an event was to get done, or "" when it went through at once."""
+    parts = []
+    if attempt > 1:
+        parts.append(f"{attempt} attempts")
+    if failures:
+        parts.append(_count(failures, "failure"))
+    if waits:
+        parts.append(f"waited {_count(waits, 'time')} for somebody else")
+    return ", ".join(parts)
+
+
+def describe_decision(decision: Mapping[str, Any]) -> str:
+    """Returns what the agent decided, in a few words."""
+    kind = str(decision.get("kind", ""))
+    return _DECISIONS.get(kind, kind or "No decision is on record")
+
+
+def describe_delivery(state: str) -> Chip:
+    """Returns the chip of a webhook delivery or of one of its attempts."""
+    return _DELIVERY_CHIPS.get(state, Chip(state, QUIET))
+
+
+def describe_mail(automatic: str, variant: str) -> str:
+    """Returns what is unusual about a mail, or "" for a person's own words."""
+    return ", ".join(note for note in (_MAIL_NOTES.get(variant, ""), _MAIL_NOTES.get(automatic, "")) if note)
+
+
+def format_time(moment: datetime) -> str:
+    """Returns a moment in UTC, to the minute."""
+    return f"{moment:%-d %b %Y, %H:%M} UTC"
+
+
+def format_time_briefly(moment: datetime) -> str:
+    """Returns a moment in UTC without saying so, for a column whose head says it."""
+    return f"{moment:%-d %b %Y, %H:%M}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,138 @@
+"""The routes of the API: each reads a request, calls one service and answers; must not hold a rule of the workflow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, NoReturn, cast
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from agentmail.client import AgentMailClient
+from agentmail.reading import read_thread, render_transcript
+from cases import services
+from cases.api.authentication import Principal
+from cases.api.errors import ApiError, CaseNotFound, Forbidden
+from cases.api.parsing import read_body, read_query
+from cases.api.serializers import read_answer, read_new_case
+from cases.models import Case, Client
+from cases.representation import represent_case
+
+# A client waits for this answer, and the stored mail stands in for a slow provider.
+TRANSCRIPT_CONNECT_SECONDS = 2
+TRANSCRIPT_READ_SECONDS = 5
+TRANSCRIPT_TOTAL_SECONDS = 8
+ANSWERED_BY_LENGTH = 200
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+
+
+class JsonOnly(BaseContentNegotiation):
+    """Answers JSON whatever the Accept header wants: an error that came as 406 would hide the real one."""
+
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
+        media_type = (request.content_type or "").partition(";")[0].strip().lower()
+        return next((parser for parser in parsers if parser.media_type == media_type), None)
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return next(iter(renderers)), "application/json"
+
+
+class ApiView(APIView):
+    """What all routes share; authentication, parser and error envelope come from the settings."""
+
+    content_negotiation_class = JsonOnly
+    # Without "options", which by default would describe the view in DRF's own words.
+    http_method_names = ["get", "head", "post"]
+
+    def get_client(self) -> Client:
+        """Returns the client whose key the request carries."""
+        # DRF's types know only Django's own users.
+        return cast(Principal, self.request.user).client
+
+
+def answer(data: dict[str, Any], status: int = 200) -> Response:
+    """Returns the envelope of a success (CONTRACT "Conventions")."""
+    return Response({"ok": True, "data": data}, status=status)
+
+
+def find_case(case_id: str, client: Client, cases: QuerySet[Case]) -> Case:
+    """Returns the client's case. Raises CaseNotFound (404), or Forbidden (403) when it is another client's."""
+    if not _UUID.fullmatch(case_id):
+        raise CaseNotFound
+    case = cases.filter(pk=UUID(case_id)).first()
+    if case is None:
+        raise CaseNotFound
+    if case.client_id != client.pk:
+        raise Forbidden("This case belongs to another client.")
+    return case
+
+
+class CasesView(ApiView):
+    """`/cases`"""
+
+    def post(self, request: Request) -> Response:
+        """Opens a case and answers 201; nothing has been sent by then (CONTRACT "POST /cases")."""
+        case = services.open_case(self.get_client(), read_new_case(read_body(request)), now=timezone.now())
+        return answer({"caseId": str(case.id), "status": case.status}, 201)
+
+
+class CaseView(ApiView):
+    """`/cases/{id}`"""
+
+    def get(self, request: Request, case_id: str) -> Response:
+        """Answers the case; `?includeTranscript=true` adds its thread (CONTRACT "GET /cases/{id}")."""
+        case = find_case(case_id, self.get_client(), Case.objects.all())
+        newest_request = case.input_requests.order_by("-requested_at", "-id").first()
+        body = represent_case(case, list(case.attachments.all()), newest_request)
+        if read_query(request).get("includeTranscript") == "true":
+            body["conversationThread"] = _read_transcript(case)
+        return answer(body)
+
+
+def _read_transcript(case: Case) -> str | None:
+    client = AgentMailClient.from_settings(
+        connect_timeout=TRANSCRIPT_CONNECT_SECONDS,
+        read_timeout=TRANSCRIPT_READ_SECONDS,
+        deadline=TRANSCRIPT_TOTAL_SECONDS,
+    )
+    view = read_thread(case.id, client=client)
+    return render_transcript(view) if view.has_thread else None
+
+
+class InputView(ApiView):
+    """`/cases/{id}/input`"""
+
+    def post(self, request: Request, case_id: str) -> Response:
+        """Takes a human's answer and answers 202 (CONTRACT "POST /cases/{id}/input")."""
+        client = self.get_client()
+        case = find_case(case_id, client, Case.objects.only("id", "client_id"))
+        given = read_answer(read_body(request))
+        try:
+            services.answer_input_request(
+                case.id,
+                given.input_request_id,
+                given.text,
+                answered_by=f"API: {client.name}"[:ANSWERED_BY_LENGTH],
+                now=timezone.now(),
+            )
+        except services.CaseNotWaiting:
+            _refuse("CASE_NOT_WAITING_FOR_INPUT", "The case does not wait for input.")
+        except services.InputRequestMismatch:
+            _refuse("INPUT_REQUEST_MISMATCH", "This is not the case's active input request; read the case for its id.")
+        except services.InputRequestNotPending:
+            _refuse("INPUT_REQUEST_NOT_PENDING", "This input request has been answered already.")
+        return answer({"caseId": str(case.id), "inputRequestId": given.input_request_id, "accepted": True}, 202)
+
+
+def _refuse(code: str, message: str) -> NoReturn:
+    raise ApiError(409, code, message)

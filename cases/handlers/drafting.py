@@ -1,0 +1,80 @@
+"""Has the agent write an outreach or a follow-up, freezes it, and sends it; must not let mail choose the recipient."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from agentmail.reading import MailMessage, ThreadView, read_thread
+from cases import ledger
+from cases.agent.protocol import AgentUnusable, Draft, Reason
+from cases.handlers.briefing import build_view
+from cases.handlers.ending import conclude
+from cases.handlers.runs import freeze_case_mail, store_run
+from cases.handlers.seen import is_person
+from cases.handlers.sending import send_frozen_mail
+from cases.handlers.tools import Tools, release_connection
+from cases.ledger import Claim
+from cases.models import Case, InputRequest
+from cases.transitions import lock_case
+from cases.workflow import HumanAsked, MailKind
+
+
+def draft_and_send(claimed: Claim, case: Case, kind: MailKind, thread: ThreadView | None, tools: Tools) -> None:
+    """Drafts once, freezes the text, then sends it; an agent that does not know asks a human instead.
+
+    Raises LeaseLost, AgentTemporary or AgentMisconfigured; nothing is frozen then, and the event is tried again.
+    """
+    if thread is None and case.thread_id:
+        release_connection()
+        thread = read_thread(case.id, client=tools.mail)
+    messages = thread.messages if thread else ()
+    reason: Reason = "outreach" if kind is MailKind.OUTREACH else "follow_up"
+    view = build_view(case, messages, reason, case.get_now(tools.read_clock()))
+    answers = _list_answered_ids(case)
+    release_connection()
+    try:
+        outcome = tools.agent.draft_outreach(view) if kind is MailKind.OUTREACH else tools.agent.draft_follow_up(view)
+    except AgentUnusable as error:
+        conclude(claimed, HumanAsked(f"The agent could not write this message: {error.reason}"), error.reason, tools)
+        return
+    value = outcome.value
+    # The decision and its mail are frozen together: a second worker repeats them and never thinks twice.
+    with transaction.atomic():
+        locked = lock_case(case.id)
+        ledger.fence(claimed)
+        store_run(
+            claimed,
+            kind.value,
+            value.to_json() if isinstance(value, Draft) else value.model_dump(mode="json"),
+            value.rationale,
+            outcome.audit,
+            tools,
+            mail_kind=kind if isinstance(value, Draft) else None,
+            input_request_ids=answers,
+        )
+        if isinstance(value, Draft):
+            freeze_case_mail(
+                claimed,
+                locked,
+                subject=value.subject,
+                text=value.body,
+                reply_to_message_id=find_reply_target(messages),
+                tools=tools,
+            )
+    if isinstance(value, Draft):
+        send_frozen_mail(claimed, kind, tools)
+    else:
+        conclude(claimed, HumanAsked(value.question), f"The agent asks a human: {value.question}", tools)
+
+
+def _list_answered_ids(case: Case) -> list[str]:
+    answered = case.input_requests.filter(status=InputRequest.RESOLVED).exclude(answer="")
+    return [str(pk) for pk in answered.values_list("id", flat=True)]
+
+
+def find_reply_target(messages: tuple[MailMessage, ...]) -> str:
+    """Returns the message id to reply to: the newest mail from a person, else our newest, else "" for a new thread."""
+    for message in reversed(messages):
+        if is_person(message):
+            return message.message_id
+    return next((message.message_id for message in reversed(messages) if message.direction == "outbound"), "")

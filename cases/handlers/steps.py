@@ -1,0 +1,103 @@
+"""Finds the step that a claimed event calls for and takes it; must not hold a rule of the workflow."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import assert_never
+
+from agentmail.reading import ThreadView, read_thread
+from agentmail.services import find_frozen_mail
+from cases import ledger
+from cases.handlers.drafting import draft_and_send
+from cases.handlers.ending import conclude
+from cases.handlers.evaluating import act_on_decision, evaluate
+from cases.handlers.seen import find_run, list_seen_ids, list_unread
+from cases.handlers.sending import send_frozen_mail
+from cases.handlers.tools import Tools, release_connection
+from cases.ledger import Claim
+from cases.models import AgentRun, Case
+from cases.services import get_reply_key
+from cases.workflow import (
+    EventKind,
+    FollowUpsUsedUp,
+    MailKind,
+    Plan,
+    ReplyLeftToEvaluation,
+    Situation,
+    Step,
+    plan_event,
+)
+
+
+def perform(claimed: Claim, tools: Tools) -> None:
+    """Does what the event calls for and finishes it; raises LeaseLost, agent errors, or anything unexpected.
+
+    A second run of the same event finds what the first one froze and goes on from there.
+    """
+    run = find_run(claimed)
+    if run is not None:
+        _go_on(claimed, run, tools)
+        return
+    case = Case.objects.select_related("client").get(pk=claimed.case_id)
+    thread = None
+    if claimed.kind is EventKind.FOLLOW_UP_DUE and case.thread_id:
+        # A reply whose webhook was lost is found here, before a follow-up goes out.
+        release_connection()
+        thread = read_thread(case.id, client=tools.mail)
+    plan = plan_event(claimed.kind, case.get_state(), _look_around(claimed, case, thread))
+    _take_step(plan, claimed, case, thread, tools)
+
+
+def _take_step(plan: Plan, claimed: Claim, case: Case, thread: ThreadView | None, tools: Tools) -> None:
+    match plan.step:
+        case Step.NOTHING:
+            ledger.finish(claimed, plan.reason)
+        case Step.DRAFT_OUTREACH:
+            draft_and_send(claimed, case, MailKind.OUTREACH, None, tools)
+        case Step.DRAFT_FOLLOW_UP:
+            draft_and_send(claimed, case, MailKind.FOLLOW_UP, thread, tools)
+        case Step.EVALUATE:
+            evaluate(claimed, case, tools)
+        case Step.RUN_OUT:
+            conclude(claimed, FollowUpsUsedUp(), plan.reason, tools)
+        case Step.CLEAR_SCHEDULE:
+            _leave_to_evaluation(claimed, case, thread, plan.reason, tools)
+        case _:
+            assert_never(plan.step)
+
+
+def _go_on(claimed: Claim, run: AgentRun, tools: Tools) -> None:
+    """The decision is frozen already: the agent is not asked again."""
+    if find_frozen_mail(str(claimed.event_id)) is not None:
+        send_frozen_mail(claimed, MailKind(run.mail_kind), tools)
+    else:
+        act_on_decision(claimed, run, tools)
+
+
+def _look_around(claimed: Claim, case: Case, thread: ThreadView | None) -> Situation:
+    seen = list_seen_ids(case.id)
+    scheduled = claimed.payload.get("scheduled_for")
+    is_covered = {
+        EventKind.REPLY_RECEIVED: claimed.payload.get("message_id") in seen.message_ids,
+        EventKind.INPUT_PROVIDED: claimed.payload.get("input_request_id") in seen.input_request_ids,
+    }
+    return Situation(
+        scheduled_for=datetime.fromisoformat(scheduled) if scheduled else None,
+        has_unread_reply=bool(list_unread(case, seen, thread)),
+        is_covered=is_covered.get(claimed.kind, False),
+    )
+
+
+def _leave_to_evaluation(claimed: Claim, case: Case, thread: ThreadView | None, reason: str, tools: Tools) -> None:
+    unread = list_unread(case, list_seen_ids(case.id), thread)
+
+    def record_missed_replies() -> None:
+        for message in unread:
+            ledger.record(
+                case_id=case.id,
+                kind=EventKind.REPLY_RECEIVED,
+                key=get_reply_key(case.id, case.inbox_id, message.message_id),
+                payload={"inbox_id": case.inbox_id, "message_id": message.message_id},
+            )
+
+    conclude(claimed, ReplyLeftToEvaluation(), reason, tools, also=record_missed_replies)

@@ -1,0 +1,65 @@
+"""Celery's entry points of a case; arguments are ids only, and every wait is a column, never a countdown."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from functools import cache
+from uuid import UUID
+
+from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
+
+from agentmail.client import AgentMailClient
+from agentmail.services import match_all_waiting
+from cases import ledger
+from cases.agent.choose import build_agent
+from cases.follow_ups import record_due_events
+from cases.handlers.tools import Tools
+from cases.handlers.work import work_on_case
+from cases.nudge import LOOK_AT_CASE, nudge_all
+from cases.services import record_delivery_failure, record_reply
+
+SWEEP_BATCH = 500
+
+
+@cache
+def get_tools() -> Tools:
+    """Returns this process's agent and mail client; built once, at the first event."""
+    return Tools(
+        agent=build_agent(settings.OFFLOAD_AGENT), mail=AgentMailClient.from_settings(), read_clock=timezone.now
+    )
+
+
+def name_worker() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
+
+
+@shared_task(name=LOOK_AT_CASE)
+def look_at_case(case_id: str) -> None:
+    """Handles what is due in one case; a duplicate, late or needless message finds nothing and ends."""
+    work_on_case(UUID(case_id), name_worker(), get_tools())
+
+
+@shared_task(name="cases.sweep_events")
+def sweep_events() -> None:
+    """Nudges every case with a due event or a lease that ran out, until none is left."""
+    while True:
+        case_ids = ledger.sweep(SWEEP_BATCH)
+        nudge_all(case_ids)
+        if len(case_ids) < SWEEP_BATCH:
+            return
+
+
+@shared_task(name="cases.sweep_follow_ups")
+def sweep_follow_ups() -> None:
+    """Records the follow-ups and rechecks that are due; a second sweep at once records nothing twice."""
+    nudge_all(record_due_events(timezone.now()))
+
+
+@shared_task(name="cases.match_waiting_mail")
+def match_waiting_mail() -> None:
+    """Tries again to match mail that outran our own commits."""
+    match_all_waiting(timezone.now(), on_reply=record_reply, on_delivery_failure=record_delivery_failure)

@@ -1,0 +1,26 @@
+"""Every route of the web process, and the only place where the apps are wired to each other."""
+
+from __future__ import annotations
+
+from agentmail.views import AgentMailWebhookView
+from django.contrib import admin
+from django.urls import include, path
+
+from cases.services import record_delivery_failure, record_reply
+from offload.health import answer_livez, answer_readyz
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("livez", answer_livez),
+    path("readyz", answer_readyz),
+    path(
+        "agentmail/webhook",
+        AgentMailWebhookView.as_view(on_reply=record_reply, on_delivery_failure=record_delivery_failure),
+    ),
+    path("", include("cases.api.urls")),
+]
+
+handler400 = "cases.api.errors.answer_bad_request"
+handler403 = "cases.api.errors.answer_forbidden"
+handler404 = "cases.api.errors.answer_not_found"
+handler500 = "cases.api.errors.answer_server_error"

@@ -1,0 +1,71 @@
+"""Mail in the admin: everything can be read, nothing can be changed."""
+
+from typing import Any
+
+import pytest
+from django.contrib.admin import site
+from django.contrib.auth import get_user_model
+from django.test import Client, RequestFactory
+from django.urls import reverse
+
+from agentmail.models import InboundEmail, OutboundEmail, ProviderEvent, SuppressedAddress
+from agentmail.services import suppress
+from tests.agentmail.conftest import NOW, Hooks, received, send
+
+MODELS = [OutboundEmail, InboundEmail, ProviderEvent, SuppressedAddress]
+
+
+@pytest.fixture
+def _rows(db: None, hooks: Hooks) -> None:
+    send("<1@agentmail.to>", "t-1")
+    hooks.store(received("<2@x.example>", "t-1", subject="<script>alert(1)</script>"))
+    suppress("maya@northwind.example", "BOUNCED", "", NOW)
+
+
+@pytest.fixture
+def staff(db: None, client: Client) -> Client:
+    client.force_login(get_user_model().objects.create_superuser("admin", password="long-enough-for-a-test"))
+    return client
+
+
+@pytest.mark.usefixtures("_rows")
+@pytest.mark.parametrize("model", MODELS)
+def test_a_list_and_a_row_can_be_read(staff: Client, model: Any) -> None:
+    name = f"admin:agentmail_{model._meta.model_name}"
+
+    listed = staff.get(reverse(f"{name}_changelist"), {"q": "maya@northwind.example"})
+    shown = (
+        staff.get(reverse(f"{name}_change", args=[model.objects.get().pk])) if model is not ProviderEvent else listed
+    )
+
+    assert (listed.status_code, shown.status_code) == (200, 200)
+    assert b"<script>alert(1)" not in shown.content
+
+
+@pytest.mark.usefixtures("_rows")
+@pytest.mark.parametrize("model", MODELS)
+def test_even_an_administrator_cannot_change_a_row(staff: Client, model: Any) -> None:
+    pk = model.objects.order_by("pk").values_list("pk", flat=True)[0]
+    name = f"admin:agentmail_{model._meta.model_name}"
+
+    codes = [
+        staff.post(reverse(f"{name}_change", args=[pk]), {"subject": "x"}).status_code,
+        staff.post(reverse(f"{name}_delete", args=[pk]), {"post": "yes"}).status_code,
+        staff.post(reverse(f"{name}_add"), {}).status_code,
+    ]
+
+    assert codes == [403, 403, 403]
+    assert model.objects.count() == 1
+
+
+def test_only_unmatched_mail_can_be_asked_for(staff: Client, hooks: Hooks) -> None:
+    hooks.store(received("<2@x.example>", "t-unknown", subject="Who is this for?"))
+
+    answer = staff.get(reverse("admin:agentmail_inboundemail_changelist"), {"owner__isempty": "1"})
+
+    assert b"Who is this for?" in answer.content
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_full_count_is_not_taken(model: Any, rf: RequestFactory) -> None:
+    assert site.get_model_admin(model).show_full_result_count is False

@@ -1,0 +1,31 @@
+"""An SQS endpoint, and an application that publishes to it, for the tests of the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import kombu.pools
+import pytest
+
+from offload.celery import OffloadCelery
+from tests.offload.queue_app import make_app
+from tests.offload.sqs_endpoint import SqsEndpoint
+
+QUEUE = "offload-tasks"
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[SqsEndpoint]:
+    """One endpoint for the tests of a module: each leaves it behaving."""
+    started = SqsEndpoint()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def publisher(endpoint: SqsEndpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[OffloadCelery]:
+    """An application whose first message to the endpoint is its process's first: no connection is pooled yet."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", endpoint.url)
+    kombu.pools.reset()
+    yield make_app()
+    kombu.pools.reset()

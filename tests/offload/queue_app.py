@@ -1,0 +1,40 @@
+"""A Celery application for real worker processes in tests: the product's class, transport and settings, tiny tasks.
+
+With STOCK_TRANSPORT in the environment it uses kombu's own transport, to show what ours is for.
+"""
+
+import logging
+import os
+
+from celery.utils.log import get_task_logger
+from kombu.transport import TRANSPORT_ALIASES
+
+from offload.celery import OffloadCelery
+from tests import settings
+
+if os.environ.get("STOCK_TRANSPORT"):
+    TRANSPORT_ALIASES["sqs"] = "kombu.transport.SQS:Transport"
+
+
+def make_app() -> OffloadCelery:
+    """Returns an application of its own, so that no test publishes through another's connections."""
+    made = OffloadCelery("queue_app", fixups=[], set_as_current=False)
+    made.config_from_object(settings, namespace="CELERY")
+    made.conf.broker_transport_options = settings.CELERY_BROKER_TRANSPORT_OPTIONS | {"wait_time_seconds": 1}
+    return made
+
+
+app = make_app()
+
+
+@app.task(name="queue_app.nothing")
+def nothing(number: int) -> None:
+    """Succeeds; the endpoint sees that its message was deleted."""
+
+
+@app.task(name="queue_app.leak")
+def leak(secret: str) -> None:
+    """Writes a secret in every way a task can."""
+    logging.getLogger("some.library").warning("calling with %s", secret)
+    get_task_logger("queue_app").warning("the task has %s", secret)
+    raise ValueError(secret)
