@@ -110,8 +110,10 @@ def match_waiting(
 
     Call it after the thread's id was stored, in that transaction; before any other row lock of the transaction call
     lock_thread, or a webhook that holds the thread and wants your row deadlocks with you. What another transaction
-    is matching at this moment is left to it.
+    is matching at this moment is left to it. Raises ValueError without a thread id: "" is many reports' thread.
     """
+    if not thread_id:
+        raise ValueError("match_waiting needs the id of a thread")
     lock_thread(thread_id)
     sent = OutboundEmail.objects.filter(owner=owner, thread_id=thread_id).exclude(message_id="")
     forms = message_id_forms(sent.values_list("message_id", flat=True))

@@ -90,6 +90,8 @@ class Case(models.Model):
     # The same moment on the real clock; this is what the sweep reads. They differ only in the sandbox.
     due_at = models.DateTimeField(null=True, blank=True)
     clock_offset = models.DurationField(default=timedelta)
+    # How the offset came about, oldest first: [real time in ISO 8601, seconds]. Empty outside the sandbox.
+    clock_moves = models.JSONField(default=list, blank=True)
 
     result = models.JSONField(null=True, blank=True, encoder=DjangoJSONEncoder)
     result_status = models.CharField(max_length=64, blank=True)
@@ -137,6 +139,13 @@ class Case(models.Model):
     def get_now(self, real_now: datetime) -> datetime:
         """Returns the time on this case's own clock: the real one, plus what the sandbox has advanced."""
         return real_now + self.clock_offset
+
+    def get_time_of(self, real_moment: datetime) -> datetime:
+        """Returns what this case's clock showed at a past moment: a mail of before a move keeps its day."""
+        passed = sum(
+            seconds for moved_at, seconds in self.clock_moves if datetime.fromisoformat(moved_at) <= real_moment
+        )
+        return real_moment + timedelta(seconds=passed)
 
     def get_state(self) -> CaseState:
         """Returns what decisions read; one query for the open question."""

@@ -32,6 +32,7 @@ class LeaderLock:
         self._parameters = parameters
         self._connection: psycopg.Connection[Any] | None = None
         self._is_held = False
+        self._is_cut_off = False
 
     def hold(self) -> bool:
         """Returns whether this process is the leader at this moment; asks for the lock if it is not.
@@ -47,8 +48,11 @@ class LeaderLock:
             else:
                 row = self._connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK_ID]).fetchone()
                 self._is_held = row is not None and row[0]
+            self._is_cut_off = False
         except psycopg.Error as error:
-            logger.warning("The beat does not reach the database: %s", error)
+            if not self._is_cut_off:
+                logger.warning("The beat does not reach the database: %s", error)
+            self._is_cut_off = True
             self.release()
         return self._is_held
 

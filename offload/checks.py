@@ -1,5 +1,7 @@
 """PURE: which settings Offload refuses to start with; must not read the environment or Django."""
 
+import re
+
 MODES = ("production", "local")
 
 
@@ -15,6 +17,7 @@ def list_production_faults(
     agentmail_inbox_id: str,
     agentmail_webhook_secrets: list[str],
     database_url_set: bool,
+    install_id: str,
     lease_seconds: float,
     heartbeat_seconds: float,
     visibility_seconds: float,
@@ -27,6 +30,9 @@ def list_production_faults(
         faults.append("OFFLOAD_HEARTBEAT_SECONDS must be at most half of OFFLOAD_LEASE_SECONDS.")
     if lease_seconds >= visibility_seconds:
         faults.append("OFFLOAD_LEASE_SECONDS must be shorter than OFFLOAD_QUEUE_VISIBILITY_SECONDS.")
+    if not re.fullmatch(r"[A-Za-z0-9._~-]{1,100}", install_id):
+        # The provider refuses an idempotency key with any other character, and with it every mail.
+        faults.append("OFFLOAD_INSTALL_ID must be 1 to 100 characters of A-Z a-z 0-9 - . _ ~.")
     if not secret_key:
         faults.append("OFFLOAD_SECRET_KEY is not set; set it to at least 50 random characters.")
     if sandbox and not agentmail_base_url.startswith(sandbox_url):

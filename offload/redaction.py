@@ -8,6 +8,8 @@ from logging import LogRecord
 _PART = r"[^\s@\"'<>(),:;=\[\]{}/\\|]"
 _FIRST = r"[^\s@\"'<>(),:;=\[\]{}/\\|*]"
 
+_PASSWORD = re.compile(r"(password[\"']?+\s?[=:]\s?[\"']?+)[^\s\"',;&]++", re.IGNORECASE)
+
 # (a text without which the pattern cannot match, the pattern, what is written instead). In this order: the password
 # of a URL stands left of an @ too. No pattern may look twice at the same stretch, because a log line can hold what a
 # stranger wrote: hence the possessive quantifiers and the look-behinds that allow one start per word.
@@ -16,7 +18,8 @@ _RULES = (
     ("whsec_", re.compile(r"whsec_[A-Za-z0-9+/=_-]++"), "whsec_***"),
     ("am_", re.compile(r"(?<![A-Za-z0-9])am_[A-Za-z0-9_-]{6,}+"), "am_***"),
     ("earer", re.compile(r"\b([Bb]earer)\s++[^\s\"',;]++"), r"\1 ***"),
-    ("assword", re.compile(r"([Pp]assword[\"']?+\s?[=:]\s?[\"']?+)[^\s\"',;&]++"), r"\1***"),
+    ("assword", _PASSWORD, r"\1***"),
+    ("ASSWORD", _PASSWORD, r"\1***"),
     ("://", re.compile(r"(://[^\s:/@]*+):[^\s/]+@"), r"\1:***@"),
     ("@", re.compile(rf"(?<!{_PART})({_FIRST}){_PART}*+@(?=[\w-]++\.\w)"), r"\1***@"),
     ("%40", re.compile(r"(?<![\w.+%-])(\w)(?:(?!%40)[\w.+%-])*+%40(?=[\w-]++\.\w)"), r"\1***%40"),
@@ -39,7 +42,12 @@ class RedactionFilter(logging.Filter):
 
     def filter(self, record: LogRecord) -> bool:
         """Always True; the record is changed in place, so what a later handler writes is redacted as well."""
-        message = _message_of(record)
+        try:
+            message = record.getMessage()
+        except Exception:
+            # Arguments that do not fit: logging would print them to stderr, past every filter.
+            message = f"{record.msg} {record.args}"
+            record.msg, record.args = message, None
         redacted = redact(message)
         if redacted != message:
             record.msg, record.args = redacted, None
@@ -51,11 +59,3 @@ class RedactionFilter(logging.Filter):
         if record.stack_info:
             record.stack_info = redact(record.stack_info)
         return True
-
-
-def _message_of(record: LogRecord) -> str:
-    try:
-        return record.getMessage()
-    except Exception:
-        # logging itself would print the arguments to stderr, past every filter.
-        return f"{record.msg} {record.args}"

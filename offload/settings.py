@@ -57,9 +57,7 @@ try:
     # -- The sandbox
     OFFLOAD_SANDBOX: bool = env.bool("OFFLOAD_SANDBOX", False)
     OFFLOAD_SANDBOX_URL: str = env.str("OFFLOAD_SANDBOX_URL", "http://127.0.0.1:8001")
-    OFFLOAD_SANDBOX_WEBHOOK_URL: str = env.str(
-        "OFFLOAD_SANDBOX_WEBHOOK_URL", "http://127.0.0.1:8000/agentmail/webhook"
-    )
+    OFFLOAD_SANDBOX_WEBHOOK_URL: str = env.str("OFFLOAD_SANDBOX_WEBHOOK_URL", "http://127.0.0.1:8000/agentmail/webhook")
 except EnvError as error:
     raise ImproperlyConfigured(str(error)) from None
 
@@ -74,6 +72,7 @@ faults = list_production_faults(
     agentmail_inbox_id=AGENTMAIL_INBOX_ID,
     agentmail_webhook_secrets=AGENTMAIL_WEBHOOK_SECRETS,
     database_url_set=DATABASE_URL_SET,
+    install_id=OFFLOAD_INSTALL_ID,
     lease_seconds=OFFLOAD_LEASE_SECONDS,
     heartbeat_seconds=OFFLOAD_HEARTBEAT_SECONDS,
     visibility_seconds=OFFLOAD_QUEUE_VISIBILITY_SECONDS,
@@ -82,6 +81,8 @@ if faults:
     raise ImproperlyConfigured("\n  - ".join(["the settings are not safe to run with:", *faults]))
 
 INSTALLED_APPS = [
+    # Before the admin's own app: the templates of ours that share a name with its templates win.
+    "cases",
     "offload.admin_site.OffloadAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -93,7 +94,6 @@ INSTALLED_APPS = [
     "csp",
     "agentmail",
     "webhooks",
-    "cases",
 ]
 if OFFLOAD_SANDBOX:
     INSTALLED_APPS += ["agentmail.sandbox", "webhooks.receiver"]

@@ -5,7 +5,8 @@ to ignore here are names that kombu has and its type stubs do not.
 
 What stock kombu does with a failed ReceiveMessage: a refused connection or a 500 ends the worker with an
 AttributeError, a 503 can leave it alive and never polling again, a 4xx ends it, and a connection that swallows
-everything stalls it for ever. Here each of these is an empty poll.
+everything stalls it for ever. Here each of these is an empty poll. This holds for the pools that have kombu's event
+loop, threads and prefork; gevent's polls through boto3 and is not mended here.
 """
 
 import logging

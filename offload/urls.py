@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from agentmail.views import AgentMailWebhookView
 from django.contrib import admin
 from django.urls import include, path
 
+from agentmail.views import AgentMailWebhookView
 from cases.services import record_delivery_failure, record_reply
 from offload.health import answer_livez, answer_readyz
 

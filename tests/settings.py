@@ -22,3 +22,9 @@ for name, value in {
     os.environ.setdefault(name, value)
 
 from offload.settings import *  # noqa: E402, F403
+
+# The real one is slow on purpose, and nothing here depends on it.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Static files come from the apps: nothing is collected for a test.
+WHITENOISE_AUTOREFRESH = True
+WHITENOISE_USE_FINDERS = True

@@ -198,7 +198,7 @@ class InboundAttachmentBody(ControlBody):
 
 
 class InboundBody(ControlBody):
-    """POST /sandbox/inbound: what the counterparty writes. README of the fields: docs of the sandbox."""
+    """POST /sandbox/inbound: what the counterparty writes."""
 
     thread_id: str | None = None
     in_reply_to: str | None = None

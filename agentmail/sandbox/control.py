@@ -35,7 +35,12 @@ Model = TypeVar("Model", bound=BaseModel)
 View = Callable[[HttpRequest], HttpResponse]
 
 
-def _control(view: View) -> View:
+def control_view(view: View) -> View:
+    """Returns the view as part of the control API: a POST must be JSON, and every refusal is `{"error": …}`.
+
+    415 for another content type, 400 for BadBodyError, 413 for a body above 25 MB.
+    """
+
     @csrf_exempt
     @functools.wraps(view)
     def answer(request: HttpRequest) -> HttpResponse:
@@ -57,41 +62,41 @@ def live(_request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok", content_type="text/plain")
 
 
-@_control
+@control_view
 @require_POST
 def inbound(request: HttpRequest) -> HttpResponse:
     """POST /sandbox/inbound: a mail from the counterparty; answers with its ids."""
-    message = receive_inbound(_read(request, InboundBody), read_moment())
+    message = receive_inbound(read_body(request, InboundBody), read_moment())
     return JsonResponse({"message_id": message.message_id, "thread_id": str(message.thread.thread_id)})
 
 
-@_control
+@control_view
 @require_POST
 def bounce(request: HttpRequest) -> HttpResponse:
     """POST /sandbox/bounce: a sent mail comes back."""
-    body = _read(request, BounceBody)
+    body = read_body(request, BounceBody)
     return _answer_report(
         report_bounce(body.message_id, body.type, body.sub_type, list(body.recipients), read_moment())
     )
 
 
-@_control
+@control_view
 @require_POST
 def complaint(request: HttpRequest) -> HttpResponse:
     """POST /sandbox/complaint: a sent mail is reported as spam."""
-    body = _read(request, ComplaintBody)
+    body = read_body(request, ComplaintBody)
     return _answer_report(report_complaint(body.message_id, body.type, body.sub_type, read_moment()))
 
 
-@_control
+@control_view
 @require_POST
 def reject(request: HttpRequest) -> HttpResponse:
     """POST /sandbox/reject: the provider itself refuses a mail that it had accepted."""
-    body = _read(request, RejectBody)
+    body = read_body(request, RejectBody)
     return _answer_report(report_rejection(body.message_id, body.reason, read_moment()))
 
 
-@_control
+@control_view
 @require_GET
 def outbox(request: HttpRequest) -> HttpResponse:
     """GET /sandbox/outbox: every mail that was sent, oldest first; `to` and `thread_id` narrow it down."""
@@ -105,7 +110,7 @@ def outbox(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"count": len(found), "messages": found})
 
 
-@_control
+@control_view
 @require_GET
 def messages(request: HttpRequest) -> HttpResponse:
     """GET /sandbox/messages: every message both ways, oldest first, as the provider's API shows it."""
@@ -113,7 +118,7 @@ def messages(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"count": len(found), "messages": found})
 
 
-@_control
+@control_view
 @require_http_methods(["GET", "POST", "DELETE"])
 def faults(request: HttpRequest) -> HttpResponse:
     """GET the queue of faults, POST to append to it, DELETE to empty it; answers with the queue."""
@@ -124,7 +129,7 @@ def faults(request: HttpRequest) -> HttpResponse:
     return JsonResponse(list_faults())
 
 
-@_control
+@control_view
 @require_http_methods(["GET", "DELETE"])
 def blocked(request: HttpRequest) -> HttpResponse:
     """GET the addresses that the provider does not send to any more, DELETE to lift all blocks."""
@@ -133,25 +138,26 @@ def blocked(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"addresses": list(BlockedAddress.objects.order_by("id").values("address", "reason"))})
 
 
-@_control
+@control_view
 @require_http_methods(["GET", "POST"])
 def clock(request: HttpRequest) -> HttpResponse:
     """GET the provider's clock, POST `{"hours": 25}` to move it on or `{"reset": true}` to set it right."""
     if request.method == "POST":
-        body = _read(request, ClockBody)
+        body = read_body(request, ClockBody)
         hours = timedelta(hours=body.hours)
         set_offset_seconds(0 if body.reset else read_offset_seconds() + int(hours.total_seconds()))
     return JsonResponse({"now": iso(read_moment().provider), "offset_seconds": read_offset_seconds()})
 
 
-@_control
+@control_view
 @require_GET
 def deliveries(_request: HttpRequest) -> HttpResponse:
     """GET /sandbox/webhooks: how many webhook deliveries wait, and how the last 200 went, newest first."""
     return JsonResponse(list_deliveries(LISTED_DELIVERIES))
 
 
-def _read(request: HttpRequest, model: type[Model]) -> Model:
+def read_body(request: HttpRequest, model: type[Model]) -> Model:
+    """Returns the request's JSON object as the model; raises BadBodyError with every field that does not fit."""
     return check_object(read_object(read_body_bytes(request)), model)
 
 

@@ -1,4 +1,4 @@
-"""The provider's webhook events as JSON objects (AGENTMAIL.md section 4); must not queue or send them."""
+"""The provider's webhook events as JSON objects; must not queue or send them."""
 
 import json
 import uuid

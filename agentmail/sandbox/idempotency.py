@@ -1,4 +1,4 @@
-"""The Idempotency-Key of the provider's send calls (AGENTMAIL.md section 3); must not send anything itself."""
+"""The Idempotency-Key of the provider's send calls; must not send anything itself."""
 
 import hashlib
 import re

@@ -23,7 +23,7 @@ from agentmail.sandbox.events import (
 from agentmail.sandbox.models import Attachment, BlockedAddress, Direction, Inbox, Message, Thread
 from agentmail.sandbox.wording import extract_written_text
 
-# A mail that carries one of these is left out of lists unless asked for (AGENTMAIL.md sections 2 and 4).
+# A mail that carries one of these is left out of lists unless asked for.
 HIDDEN_LABELS = ("spam", "blocked", "unauthenticated", "trash")
 
 

@@ -18,7 +18,7 @@ class Direction(models.TextChoices):
 
 
 class Inbox(models.Model):
-    """One inbox of the organization; `inbox_id` is its e-mail address (AGENTMAIL: Inbox)."""
+    """One inbox of the organization; `inbox_id` is its e-mail address."""
 
     inbox_id = models.TextField(unique=True)
     display_name = models.TextField(blank=True, default="")

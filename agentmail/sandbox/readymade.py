@@ -8,7 +8,11 @@ from enum import StrEnum
 MAX_FIELDS = 15
 _SCANNED_LINES = 200
 
-_LIST_ITEM = re.compile(r"^\s*(?:[-*\u2022\u2013]|\d{1,2}[.)])\s+(?P<label>\S.{0,80}?)\s*(?:[:(?\u2014].*)?$")
+# A list item: its label ends at a colon, a question mark, a dash or the hint in parentheses.
+_LIST_ITEM = re.compile(
+    r"^\s*(?:[-*\u2022\u2013]|\d{1,2}[.)])\s+(?P<label>\S[^:(?\u2014]{0,80}?)\s*(?:\((?P<hint>[^)]{0,120})\).*|[:?\u2014].*)?$"
+)
+_CHOICE = re.compile(r"(?P<first>[^,]{1,40}?)(?:, [^,]{1,40})*,? or [^,]{1,40}(?:, optional)?")
 
 
 class ReadyMadeKind(StrEnum):
@@ -18,6 +22,14 @@ class ReadyMadeKind(StrEnum):
     QUESTION = "question"
     REFUSAL = "refusal"
     AWAY = "away"
+
+
+@dataclass(frozen=True)
+class AskedField:
+    """One thing that a mail asks for; the hint is what it says in parentheses behind the label."""
+
+    label: str
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,9 +60,7 @@ def compose_reply(kind: ReadyMadeKind, asked: str, subject: str, name: str, toda
             text=_sign("Before I look into this: who else on your side will see it, and by when do you need it?", name)
         )
     if kind is ReadyMadeKind.REFUSAL:
-        return ReadyMadeReply(
-            text=_sign("Thank you for asking, but we will not do this. Please do not contact me about it again.", name)
-        )
+        return ReadyMadeReply(text=_sign("Thank you for asking, but we decline. Please do not contact us again.", name))
     back = today + timedelta(days=7)
     return ReadyMadeReply(
         subject=f"Automatic reply: {subject}",
@@ -59,33 +69,38 @@ def compose_reply(kind: ReadyMadeKind, asked: str, subject: str, name: str, toda
     )
 
 
-def find_asked_fields(asked: str) -> list[str]:
-    """Returns what the mail asks for in list items, in order, without what explains them; at most 15."""
-    found: list[str] = []
+def find_asked_fields(asked: str) -> list[AskedField]:
+    """Returns what the mail asks for in list items, in order, each label once; at most 15."""
+    found: dict[str, AskedField] = {}
     for line in asked.splitlines()[:_SCANNED_LINES]:
         match = _LIST_ITEM.match(line)
-        if match and not line.startswith(">"):
-            found.append(match["label"].strip().rstrip(".,;"))
-    return list(dict.fromkeys(found))[:MAX_FIELDS]
+        if match:
+            label = match["label"].rstrip(".,;")
+            found.setdefault(label, AskedField(label=label, hint=match["hint"] or ""))
+    return list(found.values())[:MAX_FIELDS]
 
 
-def guess_value(label: str, name: str, today: date) -> str:
-    """Returns a believable made-up value for a field by the words of its label."""
-    words = set(re.findall(r"[a-z0-9]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", label).lower()))
-    for keys, value in _VALUES:
-        if words & keys:
-            return value
-    if words & {"date", "day", "when", "deadline", "delivery", "by"}:
-        return (today + timedelta(days=14)).isoformat()
-    if words & {"name", "contact", "signer", "person", "who"}:
-        return name
+def guess_value(asked: AskedField, name: str, today: date) -> str:
+    """Returns a believable made-up value: the first choice that the hint names, or one by the words of the label."""
+    choice = _CHOICE.fullmatch(asked.hint)
+    if choice is not None:
+        return choice["first"]
+    for text in (asked.label, asked.hint):
+        words = set(re.findall(r"[a-z0-9]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).lower()))
+        for keys, value in _VALUES:
+            if words & keys:
+                return value
+        if words & {"date", "day", "when", "deadline", "delivery", "by"}:
+            return (today + timedelta(days=14)).isoformat()
+        if words & {"name", "contact", "signer", "person", "who"}:
+            return name
     return "yes"
 
 
 def _answer(asked: str, name: str, today: date) -> ReadyMadeReply:
     fields = find_asked_fields(asked)
     filename = "W-9.pdf" if "w-9" in asked.lower() or "w9" in asked.lower() else "document.pdf"
-    lines = [f"{label}: {guess_value(label, name, today)}" for label in fields]
+    lines = [f"{asked_field.label}: {guess_value(asked_field, name, today)}" for asked_field in fields]
     opening = "Happy to help. Here is everything, and the document is attached:"
     text = "\n".join([opening, "", *lines]) if lines else "Yes, confirmed. The document is attached."
     file = ReadyMadeFile(filename, "application/pdf", make_pdf(["Sample document of the Offload sandbox", *lines]))

@@ -60,7 +60,7 @@ def message_item_json(message: Message) -> JSONObject:
         cc=message.cc,
         bcc=message.bcc,
         subject=message.subject,
-        # HTML-only mail has no preview (AGENTMAIL.md section 4).
+        # HTML-only mail has no preview.
         preview=make_preview(message.text) if message.text else None,
         attachments=[attachment_json(attachment) for attachment in message.attachments.all()],
         in_reply_to=message.in_reply_to,

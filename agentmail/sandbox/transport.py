@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import requests
-from standardwebhooks import Webhook as Signer
+from standardwebhooks.webhooks import EmptyWebhookSecretError
+from standardwebhooks.webhooks import Webhook as Signer
 
 from agentmail.sandbox.deliveries import ClaimedDelivery
 
@@ -45,7 +46,7 @@ def post_delivery(claimed: ClaimedDelivery, now: datetime) -> AttemptOutcome:
             stream=True,
         ) as answer:
             status = answer.status_code
-    except (requests.RequestException, ValueError) as error:
+    except (requests.RequestException, ValueError, EmptyWebhookSecretError) as error:
         # ValueError: a secret or a URL that cannot be used at all.
         return AttemptOutcome(status=None, error=f"{type(error).__name__}: {error}"[:500])
     finally:

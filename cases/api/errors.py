@@ -75,6 +75,13 @@ class CaseNotFound(ApiError):
         super().__init__(404, "CASE_NOT_FOUND", "There is no case with this id.")
 
 
+class AttachmentNotFound(ApiError):
+    """404 ATTACHMENT_NOT_FOUND."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "ATTACHMENT_NOT_FOUND", "The case has no attachment with this id.")
+
+
 def make_envelope(code: str, message: str, details: list[dict[str, str]] | None = None) -> dict[str, Any]:
     """Returns the body of every error (CONTRACT "Conventions")."""
     error: dict[str, Any] = {"code": code, "message": message}

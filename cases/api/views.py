@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable
+from datetime import UTC
 from typing import Any, NoReturn, cast
 from uuid import UUID
 
@@ -17,19 +19,22 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from agentmail.client import AgentMailClient
+from agentmail.outcomes import AttachmentLink, AttachmentMissing
 from agentmail.reading import read_thread, render_transcript
 from cases import services
 from cases.api.authentication import Principal
-from cases.api.errors import ApiError, CaseNotFound, Forbidden
+from cases.api.errors import ApiError, AttachmentNotFound, CaseNotFound, Forbidden
 from cases.api.parsing import read_body, read_query
 from cases.api.serializers import read_answer, read_new_case
 from cases.models import Case, Client
-from cases.representation import represent_case
+from cases.representation import represent_attachment, represent_case
 
-# A client waits for this answer, and the stored mail stands in for a slow provider.
-TRANSCRIPT_CONNECT_SECONDS = 2
-TRANSCRIPT_READ_SECONDS = 5
-TRANSCRIPT_TOTAL_SECONDS = 8
+logger = logging.getLogger(__name__)
+
+# A client waits for the answer while the provider is asked.
+CONNECT_SECONDS = 2
+READ_SECONDS = 5
+TOTAL_SECONDS = 8
 ANSWERED_BY_LENGTH = 200
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
@@ -99,14 +104,51 @@ class CaseView(ApiView):
         return answer(body)
 
 
-def _read_transcript(case: Case) -> str | None:
-    client = AgentMailClient.from_settings(
-        connect_timeout=TRANSCRIPT_CONNECT_SECONDS,
-        read_timeout=TRANSCRIPT_READ_SECONDS,
-        deadline=TRANSCRIPT_TOTAL_SECONDS,
+def _reach_provider() -> AgentMailClient:
+    return AgentMailClient.from_settings(
+        connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, deadline=TOTAL_SECONDS
     )
-    view = read_thread(case.id, client=client)
+
+
+def _read_transcript(case: Case) -> str | None:
+    view = read_thread(case.id, client=_reach_provider())
     return render_transcript(view) if view.has_thread else None
+
+
+class AttachmentView(ApiView):
+    """`/cases/{id}/attachments/{attachmentId}`"""
+
+    def get(self, request: Request, case_id: str, attachment_id: str) -> Response:
+        """Answers a fresh download link, asked of the provider each time (CONTRACT "GET …/attachments/…")."""
+        case = find_case(case_id, self.get_client(), Case.objects.only("id", "client_id"))
+        # NUL is no text to PostgreSQL, and so no attachment's id.
+        if "\x00" in attachment_id:
+            raise AttachmentNotFound
+        attachment = case.attachments.filter(attachment_id=attachment_id).last()
+        if attachment is None:
+            raise AttachmentNotFound
+        found = _reach_provider().fetch_attachment(attachment.inbox_id, attachment.message_id, attachment.attachment_id)
+        if isinstance(found, AttachmentMissing):
+            raise AttachmentNotFound
+        if not isinstance(found, AttachmentLink):
+            logger.warning("the mail provider gave no link to an attachment of case %s: %s", case.id, found.reason)
+            raise ApiError(500, "INTERNAL_ERROR", "The mail provider gave no download link; please try again.")
+        expires_at = found.expires_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return answer(represent_attachment(attachment) | {"downloadUrl": found.download_url, "expiresAt": expires_at})
+
+
+class CancelView(ApiView):
+    """`/cases/{id}/cancel`"""
+
+    def post(self, request: Request, case_id: str) -> Response:
+        """Ends a case within the request and answers 202; a second call answers the same (CONTRACT "cancel")."""
+        client = self.get_client()
+        case = find_case(case_id, client, Case.objects.only("id", "client_id"))
+        try:
+            ended = services.cancel_case(case.id, by=f"API: {client.name}"[:ANSWERED_BY_LENGTH], now=timezone.now())
+        except services.CaseAlreadyFinished:
+            _refuse("CASE_ALREADY_FINISHED", "The case has ended already, so there is nothing to cancel.")
+        return answer({"caseId": str(ended.id), "status": ended.status}, 202)
 
 
 class InputView(ApiView):

@@ -76,8 +76,7 @@ def _view_message(message: MailMessage, case: Case) -> ThreadMessage:
         message_id=message.message_id,
         sender=_name_side(message, case),
         sender_name=message.from_name or case.counterparty_name,
-        # The sandbox moves a case's clock: mail is dated by the clock that the agent is told.
-        sent_at=case.get_now(message.sent_at),
+        sent_at=case.get_time_of(message.sent_at),
         subject=message.subject,
         text=message.text,
         is_automatic=message.automatic != AutomaticKind.NONE,

@@ -112,11 +112,13 @@ def _prepare(claimed: Claim, kind: MailKind, tools: Tools) -> Ready | LookUpFirs
     """Checks, under the case's row lock, that the mail may leave, and commits the attempt. None: the event is over."""
     now = tools.read_clock()
     with transaction.atomic():
-        case = lock_case(claimed.case_id)
-        ledger.fence(claimed)
         mail = find_frozen_mail(str(claimed.event_id))
         if mail is None:
             raise LookupError(f"event {claimed.event_id} has no frozen mail")
+        if mail.thread_id:
+            lock_thread(mail.thread_id)
+        case = lock_case(claimed.case_id)
+        ledger.fence(claimed)
         if mail.state == MailState.SENT:
             _store_sent(claimed, case, kind, mail, tools)
             return None

@@ -146,11 +146,13 @@ def stay_silent(provider: Provider) -> Answer:
 
 
 def drip(provider: Provider, start: bytes, drop: bytes) -> Answer:
-    """Sends the start, then a drop every 20 ms for as long as somebody listens: no single silence is long."""
+    """Sends the start, then a drop every 20 ms for 5 s or as long as somebody listens: no single silence is long."""
 
     def answer(conversation: Conversation) -> None:
         still_heard = conversation.write(start)
-        while still_heard and not provider.over.wait(0.02):
+        for _ in range(250):
+            if not still_heard or provider.over.wait(0.02):
+                return
             still_heard = conversation.write(drop)
 
     return answer

@@ -302,6 +302,13 @@ def test_half_a_thread_is_no_thread(
     assert isinstance(client.fetch_thread(INBOX, "thr_1"), expected)
 
 
+def test_a_page_that_leads_back_to_itself_is_given_up_at_once(client: AgentMailClient, provider: Provider) -> None:
+    provider.play(*[say(200, {"messages": [message(1)], "next_page_token": "p2"})] * 5)
+
+    assert client.fetch_thread(INBOX, "thr_1") == FetchFailed("the answer leads back to the same page")
+    assert len(provider.received) == 2
+
+
 def test_pages_without_end_are_given_up(client: AgentMailClient, provider: Provider) -> None:
     provider.play(*[say(200, {"messages": [], "next_page_token": f"p{n}"}) for n in range(60)])
 

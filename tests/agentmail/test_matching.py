@@ -38,9 +38,6 @@ def match_all(hooks: Hooks, now: Any = NOW) -> int:
     return match_all_waiting(now, **hooks.as_arguments())
 
 
-# Storing and matching of mail
-
-
 @pytest.mark.django_db
 def test_a_reply_in_a_known_thread_is_handed_over_with_all_that_identifies_it(hooks: Hooks) -> None:
     send(OURS, "t-1")
@@ -230,9 +227,6 @@ def _nest(depth: int) -> list[Any]:
     return value
 
 
-# Duplicates
-
-
 @pytest.mark.django_db
 def test_the_same_event_again_calls_nothing_and_changes_nothing(hooks: Hooks) -> None:
     send(OURS, "t-1")
@@ -311,9 +305,6 @@ def send_committed(message_id: str, thread_id: str) -> OutboundEmail:
         return send(message_id, thread_id)
 
 
-# What outran our commit
-
-
 @pytest.mark.django_db(transaction=True)
 def test_a_reply_that_comes_before_our_commit_is_handed_over_by_it(hooks: Hooks) -> None:
     mail = freeze()
@@ -330,6 +321,16 @@ def test_a_reply_that_comes_before_our_commit_is_handed_over_by_it(hooks: Hooks)
     assert [reply.message_id for reply in hooks.replies] == ["<2@x.example>", "<3@x.example>"]
     assert InboundEmail.objects.get(message_id="<2@x.example>").matched_at == NOW + MINUTE
     assert InboundEmail.objects.get(message_id="<4@x.example>").owner is None
+
+
+@pytest.mark.django_db
+def test_a_report_without_a_thread_is_not_taken_for_one_of_a_mail_without_a_thread(hooks: Hooks) -> None:
+    hooks.store(reported("bounced", "<7@x.example>", "", type="Permanent"))
+
+    with pytest.raises(ValueError, match="thread"):
+        match_waiting("", OWNER, NOW, **hooks.as_arguments())
+
+    assert hooks.failures == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -416,6 +417,31 @@ def test_two_passes_at_once_hand_nothing_over_twice(hooks: Hooks) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_what_the_pass_is_handing_over_is_left_to_it_and_nobody_waits_for_anybody(hooks: Hooks) -> None:
+    hooks.store(received("<2@x.example>", "t-fresh", in_reply_to=OURS))
+    send_committed(OURS, "t-1")
+    handing_over, go_on = threading.Event(), threading.Event()
+
+    def hand_over_slowly(reply: MatchedReply) -> None:
+        handing_over.set()
+        assert go_on.wait(10)
+        hooks.replies.append(reply)
+
+    slow_pass = threading.Thread(
+        target=_run_together,
+        args=(lambda: match_all_waiting(NOW, on_reply=hand_over_slowly, on_delivery_failure=hooks.failures.append),),
+    )
+    slow_pass.start()
+    assert handing_over.wait(10)
+    with transaction.atomic():
+        matched = match_waiting("t-1", OWNER, NOW, **hooks.as_arguments())
+    go_on.set()
+    slow_pass.join(10)
+
+    assert (matched, [reply.message_id for reply in hooks.replies]) == (0, ["<2@x.example>"])
+
+
+@pytest.mark.django_db(transaction=True)
 def test_after_three_days_a_mail_no_longer_waits_but_stays(hooks: Hooks) -> None:
     hooks.store(received("<2@x.example>", "t-1"), NOW)
     send_committed(OURS, "t-1")
@@ -445,9 +471,6 @@ def test_the_pass_is_refused_inside_a_transaction(hooks: Hooks) -> None:
         match_all(hooks)
 
     assert hooks.replies == []
-
-
-# Hooks that fail
 
 
 @pytest.mark.django_db(transaction=True)
@@ -481,9 +504,6 @@ def test_a_database_fault_in_a_hook_undoes_everything_so_that_the_event_comes_ag
 
     assert (InboundEmail.objects.count(), ProviderEvent.objects.count()) == (0, 0)
     assert store_event(event, now=NOW, **hooks.as_arguments()).outcome is MATCHED
-
-
-# Failed deliveries
 
 
 @pytest.mark.django_db

@@ -404,6 +404,19 @@ def test_an_owners_mail_is_listed_oldest_first_and_nobody_elses(hooks: Hooks) ->
 
 
 @pytest.mark.django_db
+def test_an_answer_that_came_before_we_recorded_the_send_is_listed_after_our_mail(hooks: Hooks) -> None:
+    mail = freeze()
+    begin_attempt(mail.id, NOW)
+    settle_attempt(mail.id, Unknown("timeout"), NOW)
+    begin_attempt(mail.id, NOW + 5 * MINUTE)
+    settle_attempt(mail.id, SENT, NOW + 5 * MINUTE)
+
+    hooks.store(received("<2@x.example>", "t-1", timestamp="2026-11-24T10:02:00Z"), NOW + 6 * MINUTE)
+
+    assert [mail.message_id for mail in list_mail(OWNER)] == ["<1@agentmail.to>", "<2@x.example>"]
+
+
+@pytest.mark.django_db
 def test_our_own_mail_that_comes_back_is_listed_once(hooks: Hooks) -> None:
     send("<1@agentmail.to>", "t-1")
     hooks.store(received("<1@agentmail.to>", "t-1", **{"from": INBOX}))

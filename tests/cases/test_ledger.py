@@ -328,8 +328,8 @@ def test_the_sweep_nudges_again_after_a_doubling_time(case: Case) -> None:
     def sweep_after(seconds: int) -> list[UUID]:
         with connection.cursor() as cursor:
             cursor.execute(
-                "UPDATE cases_caseevent SET nudged_at = now() - %s WHERE id = %s",
-                [timedelta(seconds=seconds), recorded.event_id],
+                "UPDATE cases_caseevent SET nudged_at = now() - %s * interval '1 second' WHERE id = %s",
+                [seconds, recorded.event_id],
             )
         return ledger.sweep()
 

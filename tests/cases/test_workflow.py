@@ -46,7 +46,7 @@ def make_state(status: Status, **changes: object) -> CaseState:
     """A case as it typically stands in `status`."""
     has_sent = status is not Status.CREATED
     is_running = status is Status.RUNNING
-    ended = {
+    ended: dict[Status, dict[str, object]] = {
         Status.COMPLETED: {"result_status": "goal_achieved", "result": {"a": 1}},
         Status.FAILED: {"result_status": "max_retries", "failure_reason": "No answer."},
     }
@@ -61,7 +61,7 @@ def make_state(status: Status, **changes: object) -> CaseState:
         next_action_at=DUE if is_running else None,
         has_open_question=status is Status.INPUT_NEEDED,
     )
-    return replace(state, **ended.get(status, {}) | changes)
+    return replace(state, **(ended.get(status, {}) | changes))  # type: ignore[arg-type]
 
 
 ENDED = (Status.COMPLETED, Status.FAILED)

@@ -6,11 +6,13 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,11 +43,12 @@ def wait_for(what: str, find: Callable[[], T | None], seconds: float = PATIENCE_
 class Stack:
     """One running installation in a directory of its own."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, **settings: str) -> None:
         self.directory = directory
         self._log = directory / "up.log"
-        command = [str(ROOT / "dev"), "up", "--var", str(directory), "--port", "0", "--sandbox-port", "0", "--survive"]
-        env = {name: value for name, value in os.environ.items() if not name.startswith(OWN)} | QUICK
+        command = [str(ROOT / "dev"), "up", "--var", str(directory), "--port", "0", "--sandbox-port", "0", "--restart"]
+        env = {name: value for name, value in os.environ.items() if not name.startswith(OWN)}
+        env |= QUICK | settings
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 command, cwd=ROOT, env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL
@@ -71,20 +74,23 @@ class Stack:
         return self._process.wait(timeout=60)
 
     def kill(self, name: str) -> None:
-        """Ends one process without a word."""
-        os.kill(self.description["pids"][name], signal.SIGKILL)
-        wait_for(f"{name} to be gone", lambda: True if f"{name} " in self._read_news() else None)
+        """Ends one process without a word; returns once its successor answers."""
+        killed = self.description["pids"][name]
+        os.kill(killed, signal.SIGKILL)
 
-    def _read_news(self) -> str:
-        log = self.read_log()
-        return log if "--survive" in log else ""
+        def find_successor() -> dict[str, Any] | None:
+            description = self._read_description()
+            return description if description and description["pids"][name] != killed else None
 
-    def restart(self) -> None:
-        """Starts again what was killed and waits until it answers."""
-        before = self.read_log().count("started again: ")
-        self._process.send_signal(signal.SIGUSR1)
-        wait_for("the restart", lambda: True if self.read_log().count("started again: ") > before else None, 90)
-        self.description = wait_for("the description", self._read_description)
+        self.description = wait_for(f"{name} to be started again", find_successor, 90)
+        if name == "web":
+            wait_for("web to answer", self._connect)
+
+    def _connect(self) -> bool | None:
+        try:
+            return True if self.call("GET", "/livez")[0] == 200 else None
+        except URLError:
+            return None
 
     # -- As a client
 
@@ -92,7 +98,7 @@ class Stack:
         self, method: str, path: str, body: object = None, *, key: str = "api_key", base: str = "api"
     ) -> tuple[int, Any]:
         """Returns status and JSON of one request to the API, or to another `base` of the description."""
-        url = self.description[base].rstrip("/") + path
+        url = self.description[base].rstrip("/") + path if path.startswith("/") else self.description[base] + path
         headers = {"content-type": "application/json", "accept": "application/json"}
         if base == "api":
             headers["x-api-key"] = self.description[key]
@@ -101,7 +107,27 @@ class Stack:
             with urlopen(Request(url, data=data, method=method, headers=headers), timeout=30) as answer:
                 return answer.status, json.load(answer)
         except HTTPError as error:
-            return error.code, json.loads(error.read())
+            content = error.read()
+            # The sandbox's own failures are pages.
+            return error.code, json.loads(content) if base == "api" else content.decode()
+
+    def call_at_once(self, *calls: tuple[str, str, object]) -> list[tuple[int, Any]]:
+        """Returns what the calls to the API are answered, all sent at the same time."""
+        with ThreadPoolExecutor(len(calls)) as pool:
+            return list(pool.map(lambda call: self.call(*call), calls))
+
+    def play_demo(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs `manage.py demo` as a newcomer would, against this stack."""
+        settings = (self.directory / "dev.env").read_text(encoding="utf-8").splitlines()
+        return subprocess.run(
+            [sys.executable, "manage.py", "demo", "--stack", str(self.directory / "dev.json"), *arguments],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"]} | dict(line.split("=", 1) for line in settings),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
 
     def open_case(self, **changes: Any) -> str:
         """Opens the W-9 case; `changes` replace members of its body. Returns its id."""
@@ -165,8 +191,18 @@ class Stack:
         return wait_for(f"mail {count} of case {case_id}", find)
 
     def reply(self, thread_id: str, text: str, **values: Any) -> None:
-        status, answer = self.call("POST", "/inbound", {"thread_id": thread_id, "text": text} | values, base="sandbox")
-        assert status in (200, 201), answer
+        """Maya answers; tried again while the sandbox's database comes back."""
+
+        def send() -> bool | None:
+            body = {"thread_id": thread_id, "text": text} | values
+            return True if self.call("POST", "/inbound", body, base="sandbox")[0] == 200 else None
+
+        wait_for("the sandbox to take the reply", send, 20)
+
+    def advance(self, case_id: str, hours: float) -> None:
+        """Lets so many hours pass for one case."""
+        status, answer = self.call("POST", "/advance", {"hours": hours, "caseId": case_id}, base="sandbox")
+        assert status == 200, answer
 
     def play_faults(self, **channels: list[Any]) -> None:
         status, answer = self.call("POST", "/faults", channels, base="sandbox")

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import base64
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.live.stack import ROOT, Stack, wait_for
+from tests.live.stack import Stack, wait_for
 
 pytestmark = pytest.mark.live
 
@@ -126,28 +123,15 @@ def test_another_clients_key_sees_nothing_and_an_inactive_one_less(stack: Stack)
     assert stack.call("GET", f"/cases/{case_id}", key="agentmail_api_key")[0] == 401
 
 
-def play_demo(stack: Stack, description: Path) -> subprocess.CompletedProcess[str]:
-    settings = (stack.directory / "dev.env").read_text(encoding="utf-8").splitlines()
-    return subprocess.run(
-        [sys.executable, "manage.py", "demo", "--stack", str(description)],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"]} | dict(line.split("=", 1) for line in settings),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
 def test_the_demo_plays_a_case_to_its_end(stack: Stack) -> None:
-    played = play_demo(stack, stack.directory / "dev.json")
+    played = stack.play_demo()
 
     assert played.returncode == 0, played.stdout + played.stderr
     assert "The case is complete." in played.stdout
 
 
 def test_a_demo_without_a_stack_says_how_to_start_one(stack: Stack, tmp_path: Path) -> None:
-    played = play_demo(stack, tmp_path / "absent.json")
+    played = stack.play_demo("--stack", str(tmp_path / "absent.json"))
 
     assert played.returncode == 1
     assert "Start the local stack with ./dev up" in played.stderr

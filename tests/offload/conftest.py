@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import kombu.pools
 import pytest
 
 from offload.celery import OffloadCelery
@@ -23,9 +22,7 @@ def endpoint() -> Iterator[SqsEndpoint]:
 
 
 @pytest.fixture
-def publisher(endpoint: SqsEndpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[OffloadCelery]:
+def publisher(endpoint: SqsEndpoint, monkeypatch: pytest.MonkeyPatch) -> OffloadCelery:
     """An application whose first message to the endpoint is its process's first: no connection is pooled yet."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", endpoint.url)
-    kombu.pools.reset()
-    yield make_app()
-    kombu.pools.reset()
+    return make_app()

@@ -5,6 +5,7 @@ With STOCK_TRANSPORT in the environment it uses kombu's own transport, to show w
 
 import logging
 import os
+from itertools import count
 
 from celery.utils.log import get_task_logger
 from kombu.transport import TRANSPORT_ALIASES
@@ -15,12 +16,18 @@ from tests import settings
 if os.environ.get("STOCK_TRANSPORT"):
     TRANSPORT_ALIASES["sqs"] = "kombu.transport.SQS:Transport"
 
+numbers = count()
+
 
 def make_app() -> OffloadCelery:
     """Returns an application of its own, so that no test publishes through another's connections."""
     made = OffloadCelery("queue_app", fixups=[], set_as_current=False)
     made.config_from_object(settings, namespace="CELERY")
-    made.conf.broker_transport_options = settings.CELERY_BROKER_TRANSPORT_OPTIONS | {"wait_time_seconds": 1}
+    made.conf.broker_transport_options = settings.CELERY_BROKER_TRANSPORT_OPTIONS | {
+        "wait_time_seconds": 1,
+        # kombu keeps one pool for all applications whose options are the same.
+        "own_pool": next(numbers),
+    }
     return made
 
 

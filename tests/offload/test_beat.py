@@ -14,14 +14,14 @@ from django.conf import settings
 from django.db import connection
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from offload.beat import LeaderLock, LeaderScheduler
+from offload.beat import LOCK_ID, LeaderLock, LeaderScheduler
 from offload.celery import OffloadCelery
 from tests.offload.conftest import QUEUE
 from tests.offload.processes import Beat
 from tests.offload.sqs_endpoint import Message, SqsEndpoint
 
 CUT_EVERY_OTHER_SESSION = """
-    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 
@@ -43,6 +43,13 @@ def start_beat(queue: SqsEndpoint, cleanup: ExitStack) -> Beat:
     beat = Beat(queue.url, connection.settings_dict)
     cleanup.callback(beat.kill)
     return beat
+
+
+def wait_until_nobody_leads() -> None:
+    """Returns once PostgreSQL has noticed that the last leader's session is closed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK_ID])
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK_ID])
 
 
 def sender_of(message: Message) -> int:
@@ -114,12 +121,14 @@ def test_an_hourly_task_that_the_queue_did_not_take_is_sent_when_the_queue_is_ba
 
 @pytest.mark.django_db(transaction=True)
 def test_a_lock_has_one_holder_until_it_is_released_or_its_session_is_lost() -> None:
+    wait_until_nobody_leads()
     parameters = connection.get_connection_params()
     first, second = LeaderLock(parameters), LeaderLock(parameters)
     assert [first.hold(), second.hold(), first.hold()] == [True, False, True]
 
     first.release()
     first.release()
+    wait_until_nobody_leads()
     assert second.hold()
     assert not first.hold()
 
@@ -138,6 +147,7 @@ def test_a_lock_on_a_database_that_is_not_there_is_not_held() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_the_schedule_of_the_settings_is_written_once_and_what_the_admin_edited_stays(cleanup: ExitStack) -> None:
+    wait_until_nobody_leads()
     app = OffloadCelery("seeding", broker="memory://", set_as_current=False)
     app.conf.beat_schedule = settings.CELERY_BEAT_SCHEDULE
     first = LeaderScheduler(app)
@@ -145,6 +155,7 @@ def test_the_schedule_of_the_settings_is_written_once_and_what_the_admin_edited_
     assert PeriodicTask.objects.count() == 0
     first.tick()
     first.close()
+    wait_until_nobody_leads()
     rarely = IntervalSchedule.objects.create(every=2, period=IntervalSchedule.HOURS)
     PeriodicTask.objects.filter(name="sweep follow-ups").update(interval=rarely, enabled=False)
 

@@ -26,6 +26,7 @@ SAFE: dict[str, Any] = {
     "agentmail_inbox_id": "agent@acme.example",
     "agentmail_webhook_secrets": ["whsec_1"],
     "database_url_set": True,
+    "install_id": "main",
     "lease_seconds": 45.0,
     "heartbeat_seconds": 15.0,
     "visibility_seconds": 120.0,
@@ -47,6 +48,7 @@ def test_safe_settings_have_no_fault() -> None:
         ("database_url_set", False, "DATABASE_URL"),
         ("heartbeat_seconds", 30.0, "OFFLOAD_HEARTBEAT_SECONDS"),
         ("lease_seconds", 120.0, "OFFLOAD_LEASE_SECONDS"),
+        ("install_id", "two words", "OFFLOAD_INSTALL_ID"),
         ("mode", "staging", "OFFLOAD_MODE"),
     ],
 )

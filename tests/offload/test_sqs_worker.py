@@ -6,11 +6,13 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 
 import pytest
+import time_machine
 
 from offload.celery import OffloadCelery
-from offload.sqs import Polls
+from offload.sqs import Polls, last_good_poll_at
 from tests.offload.conftest import QUEUE
 from tests.offload.processes import Worker
 from tests.offload.sqs_endpoint import Fault, SqsEndpoint
@@ -131,3 +133,13 @@ def test_a_queue_that_is_away_is_logged_once_a_minute_and_its_return_once(caplog
         "SQS did not answer a poll (2 in a row): HTTP 500. Polling on.",
         "SQS answers again after 2 bad polls.",
     ]
+
+
+def test_the_time_of_the_last_good_poll_is_kept_and_a_bad_one_does_not_change_it() -> None:
+    polls = Polls()
+    with time_machine.travel("2026-11-24T10:00:00Z", tick=False) as clock:
+        polls.succeeded()
+        clock.shift(30)
+        polls.failed("HTTP 503")
+
+    assert last_good_poll_at() == datetime(2026, 11, 24, 10, 0, tzinfo=UTC)

@@ -22,7 +22,7 @@ def get_thread(call: Call, inbox_id: str | None, thread_id: str) -> HttpResponse
     """GET /threads/{thread} and /inboxes/{inbox}/threads/{thread}.
 
     The first page has the newest messages, ascending inside the page; the token leads to older ones. Labels hide
-    nothing here (AGENTMAIL.md section 6.2).
+    nothing here.
     """
     thread = find_thread(thread_id, inbox_id)
     if played := play_read_fault(call.request):
@@ -39,7 +39,7 @@ def get_thread(call: Call, inbox_id: str | None, thread_id: str) -> HttpResponse
 def list_threads(call: Call, inbox_id: str | None) -> HttpResponse:
     """GET /threads and /inboxes/{inbox}/threads: newest first.
 
-    One message with a hidden label hides its whole thread, as with the provider (AGENTMAIL.md section 6.2).
+    One message with a hidden label hides its whole thread, as with the provider.
     """
     threads = Thread.objects.select_related("inbox")
     if inbox_id is not None:

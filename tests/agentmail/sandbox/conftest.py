@@ -70,13 +70,17 @@ class Receiver:
     def __init__(self) -> None:
         self.requests: list[tuple[dict[str, str], bytes]] = []
         self.statuses: list[int] = []
+        self._arrived = threading.Condition()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
-                receiver.requests.append(({name.lower(): value for name, value in self.headers.items()}, body))
-                self.send_response(receiver.statuses.pop(0) if receiver.statuses else 200)
+                with receiver._arrived:
+                    receiver.requests.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                    status = receiver.statuses.pop(0) if receiver.statuses else 200
+                    receiver._arrived.notify_all()
+                self.send_response(status)
                 self.send_header("Location", "/elsewhere")
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -86,12 +90,22 @@ class Receiver:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/hook"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     @property
     def events(self) -> list[dict[str, Any]]:
         """The bodies that arrived, in order."""
         return [json.loads(body) for _, body in self.requests]
+
+    def wait_for(self, event_type: str, after: int = 0) -> dict[str, Any]:
+        """Returns the first event of that type, `after` so many requests; fails when none comes in 20 s."""
+
+        def find() -> list[dict[str, Any]]:
+            return [event for event in self.events[after:] if event["event_type"] == event_type]
+
+        with self._arrived:
+            assert self._arrived.wait_for(find, timeout=20), f"no {event_type} arrived"
+            return find()[0]
 
     def close(self) -> None:
         """Stops the server and frees its port."""

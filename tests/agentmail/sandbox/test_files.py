@@ -90,5 +90,7 @@ def test_raw_mail_is_a_link_to_rfc_5322_text(provider: Provider, received: Any) 
     assert mail["Message-ID"] == received["message_id"]
     assert mail["In-Reply-To"] == received["in_reply_to"]
     assert mail["Subject"] == "Re: W-9"
-    assert mail.get_body(("plain",)).get_content().strip() == "Here."
+    body = mail.get_body(("plain",))
+    assert body is not None
+    assert body.get_content().strip() == "Here."
     assert [(part.get_filename(), part.get_content()) for part in mail.iter_attachments()] == [("W-9 ü.pdf", PDF)]

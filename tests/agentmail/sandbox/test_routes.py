@@ -9,6 +9,7 @@ from agentmail.sandbox.models import Message
 from tests.agentmail.sandbox.conftest import INBOX, Control, Provider
 
 
+@pytest.mark.usefixtures("_defaults")
 @pytest.mark.parametrize(
     ("authorization", "code"),
     [
@@ -19,9 +20,7 @@ from tests.agentmail.sandbox.conftest import INBOX, Control, Provider
         ("Bearer ", "unknown_api_key"),
     ],
 )
-def test_a_call_without_the_right_key_is_refused_and_does_nothing(
-    _defaults: None, authorization: str | None, code: str
-) -> None:
+def test_a_call_without_the_right_key_is_refused_and_does_nothing(authorization: str | None, code: str) -> None:
     headers: dict[str, Any] = {} if authorization is None else {"Authorization": authorization}
     url = f"/sandbox/agentmail/v0/inboxes/{INBOX}/messages/send"
     answer = Client().post(url, {"to": "a@b.example"}, content_type="application/json", headers=headers)
@@ -56,9 +55,7 @@ def test_whatever_does_not_exist_is_a_404_in_the_providers_form(provider: Provid
 def test_nul_in_a_parameter_is_refused(provider: Provider) -> None:
     answer = provider.call("GET", f"/inboxes/{INBOX}/messages?labels=a%00b")
     assert answer.status_code == 400
-    assert answer.json()["errors"] == [
-        {"path": ["labels"], "message": "must not contain NUL", "code": "invalid_value"}
-    ]
+    assert answer.json()["errors"] == [{"path": ["labels"], "message": "must not contain NUL", "code": "invalid_value"}]
 
 
 def test_an_id_with_every_awkward_character_is_found_when_it_is_escaped(provider: Provider, control: Control) -> None:

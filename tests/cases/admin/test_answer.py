@@ -48,7 +48,9 @@ def test_an_answer_that_says_nothing_is_refused_on_the_page(
     response = send_answer(support, waiting_case, answer)
 
     assert response.status_code == 400
-    assert 'id="answer-error"' in response.content.decode()
+    page = response.content.decode()
+    assert 'id="id_answer_error"' in page
+    assert 'aria-describedby="id_answer_error"' in page
     assert_unanswered(waiting_case)
 
 

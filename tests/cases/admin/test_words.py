@@ -1,0 +1,68 @@
+"""How a case and its events read to staff, in every state they can be in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cases.admin import words
+from cases.admin.words import Chip
+from cases.workflow import EventKind, Status
+
+NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
+SOON = NOW + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("status", "action", "at", "sentence"),
+    [
+        ("CREATED", "", None, "The first message is about to be written"),
+        ("RUNNING", "follow_up", SOON, "Follows up 24 Nov 2026, 11:00 UTC"),
+        ("RUNNING", "follow_up", NOW, "Follows up as soon as a worker is free"),
+        ("RUNNING", "recheck", SOON, "Looks at the thread again 24 Nov 2026, 11:00 UTC"),
+        ("RUNNING", "", None, "The latest mail is about to be evaluated"),
+        ("INPUT_NEEDED", "", None, "Waits for a person to answer"),
+        ("COMPLETED", "", None, "The case has ended"),
+        ("FAILED", "", None, "The case has ended"),
+    ],
+)
+def test_every_state_says_what_comes_next(status: str, action: str, at: datetime | None, sentence: str) -> None:
+    assert words.describe_next_action(status, action, at, NOW) == sentence
+
+
+@pytest.mark.parametrize(
+    ("status", "run_after", "attempt", "chip"),
+    [
+        ("ready", NOW, 0, Chip("Waits for a worker", "live")),
+        ("ready", SOON, 2, Chip("Tried again 24 Nov 2026, 11:00 UTC", "live")),
+        ("running", NOW, 1, Chip("Being worked on", "live")),
+        ("running", NOW, 3, Chip("Being worked on, attempt 3", "live")),
+        ("dead", NOW, 1, Chip("Given up after 1 failure", "human")),
+        ("done", NOW, 1, None),
+    ],
+)
+def test_every_state_of_an_event_has_its_chip(
+    status: str, run_after: datetime, attempt: int, chip: Chip | None
+) -> None:
+    shown = words.describe_event_state(status, run_after=run_after, attempt=attempt, failures=1, now=NOW)
+
+    assert shown == chip
+
+
+def test_every_status_and_kind_of_the_workflow_has_words_of_its_own() -> None:
+    chips = [words.describe_status(status) for status in Status]
+    titles = [words.describe_event(kind) for kind in EventKind]
+
+    assert [chip.text for chip in chips if chip.tone == words.HUMAN] == ["Needs an answer"]
+    assert words.QUIET not in {chip.tone for chip in chips}
+    assert len(set(titles)) == len(EventKind)
+    assert not set(titles) & {str(kind) for kind in EventKind}
+
+
+def test_a_word_that_nobody_knows_is_shown_as_it_is() -> None:
+    assert words.describe_status("ODD") == Chip("ODD", "quiet")
+    assert words.describe_event("ODD") == "ODD"
+    assert words.describe_delivery("odd") == Chip("odd", "quiet")
+    assert words.describe_decision({"kind": "ODD"}) == "ODD"
+    assert words.describe_decision({}) == "No decision is on record"
