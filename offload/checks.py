@@ -20,6 +20,7 @@ def list_production_faults(
     install_id: str,
     lease_seconds: float,
     heartbeat_seconds: float,
+    sweep_seconds: int,
     visibility_seconds: float,
 ) -> list[str]:
     """Returns one sentence for each setting that must be mended first; an empty list means: start."""
@@ -28,6 +29,8 @@ def list_production_faults(
     faults = []
     if heartbeat_seconds * 2 > lease_seconds:
         faults.append("OFFLOAD_HEARTBEAT_SECONDS must be at most half of OFFLOAD_LEASE_SECONDS.")
+    if sweep_seconds < 1:
+        faults.append("OFFLOAD_SWEEP_SECONDS must be at least 1.")
     if lease_seconds >= visibility_seconds:
         faults.append("OFFLOAD_LEASE_SECONDS must be shorter than OFFLOAD_QUEUE_VISIBILITY_SECONDS.")
     if not re.fullmatch(r"[A-Za-z0-9._~-]{1,100}", install_id):

@@ -40,7 +40,7 @@ try:
     OFFLOAD_HEARTBEAT_SECONDS: float = env.float("OFFLOAD_HEARTBEAT_SECONDS", 15)
     OFFLOAD_EVENT_DEADLINE_SECONDS: float = env.float("OFFLOAD_EVENT_DEADLINE_SECONDS", 300)
     OFFLOAD_MAX_FAILURES: int = env.int("OFFLOAD_MAX_FAILURES", 5)
-    OFFLOAD_SWEEP_SECONDS: float = env.float("OFFLOAD_SWEEP_SECONDS", 10)
+    OFFLOAD_SWEEP_SECONDS: int = env.int("OFFLOAD_SWEEP_SECONDS", 10)
 
     # -- Mail
     AGENTMAIL_API_KEY: str = env.str("AGENTMAIL_API_KEY", "")
@@ -75,6 +75,7 @@ faults = list_production_faults(
     install_id=OFFLOAD_INSTALL_ID,
     lease_seconds=OFFLOAD_LEASE_SECONDS,
     heartbeat_seconds=OFFLOAD_HEARTBEAT_SECONDS,
+    sweep_seconds=OFFLOAD_SWEEP_SECONDS,
     visibility_seconds=OFFLOAD_QUEUE_VISIBILITY_SECONDS,
 )
 if faults:
@@ -136,7 +137,8 @@ DATABASES: dict[str, dict[str, Any]] = {
         "CONN_MAX_AGE": 0 if OFFLOAD_DB_POOL_SIZE else 600,
     }
 }
-DATABASES["default"].setdefault("OPTIONS", {})
+# Nothing else bounds a connection to a host that answers nothing.
+DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
 if OFFLOAD_DB_POOL_SIZE:
     # Worker threads outnumber the connections that are worth holding.
     DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": OFFLOAD_DB_POOL_SIZE, "timeout": 10}
@@ -201,7 +203,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
         "retries": {"total_max_attempts": 1},
         "max_pool_connections": 50,
     },
-    "max_retries": 1,
+    "max_retries": 0,
     "interval_start": 0,
     "interval_step": 0.1,
     "interval_max": 0.1,
@@ -221,6 +223,8 @@ CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Without it a worker gives up for good after a hundred tries.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BEAT_SCHEDULER = "offload.beat:LeaderScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
@@ -231,7 +235,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
 }
 for entry in CELERY_BEAT_SCHEDULE.values():
     # A tick that waited in a broken queue is worth nothing once the next one is due.
-    entry["options"] = {"expires": max(entry["schedule"], 10.0)}
+    entry["options"] = {"expire_seconds": max(int(entry["schedule"]), 10)}
 
 LOGGING: dict[str, Any] = {
     "version": 1,

@@ -68,6 +68,11 @@ class Stack:
     def read_log(self) -> str:
         return self._log.read_text(encoding="utf-8", errors="replace")
 
+    def read_setting(self, name: str) -> str:
+        """Returns one setting that the stack's processes run with."""
+        lines = (self.directory / "dev.env").read_text(encoding="utf-8").splitlines()
+        return dict(line.split("=", 1) for line in lines)[name]
+
     def stop(self) -> int:
         """Ends everything as Ctrl-C does; returns the exit code."""
         self._process.send_signal(signal.SIGINT)

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -105,11 +106,19 @@ class Queue:
             self._process.wait(timeout=10)
 
 
-def test_with_the_queue_down_cases_are_accepted_in_about_a_second_and_go_on_when_it_is_back(tmp_path: Path) -> None:
-    queue = Queue(tmp_path)
-    queue.start()
-    keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+@pytest.fixture
+def queue(tmp_path: Path) -> Iterator[Queue]:
+    endpoint = Queue(tmp_path)
+    endpoint.start()
+    yield endpoint
+    endpoint.kill()
+
+
+def test_with_the_queue_down_cases_are_accepted_in_about_a_second_and_go_on_when_it_is_back(
+    queue: Queue, tmp_path: Path
+) -> None:
     (tmp_path / "stack").mkdir()
+    keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
     stack = Stack(tmp_path / "stack", AWS_ENDPOINT_URL_SQS=queue.url, **keys)
     try:
         stack.wait_for_status(stack.open_case(), "RUNNING")
@@ -128,7 +137,6 @@ def test_with_the_queue_down_cases_are_accepted_in_about_a_second_and_go_on_when
             assert len(stack.list_sent(case_id)) == 1
     finally:
         stack.stop()
-        queue.kill()
 
 
 def test_a_killed_database_loses_nothing(stack: Stack) -> None:

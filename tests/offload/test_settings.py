@@ -29,6 +29,7 @@ SAFE: dict[str, Any] = {
     "install_id": "main",
     "lease_seconds": 45.0,
     "heartbeat_seconds": 15.0,
+    "sweep_seconds": 10,
     "visibility_seconds": 120.0,
 }
 
@@ -47,6 +48,7 @@ def test_safe_settings_have_no_fault() -> None:
         ("agentmail_webhook_secrets", [], "AGENTMAIL_WEBHOOK_SECRETS"),
         ("database_url_set", False, "DATABASE_URL"),
         ("heartbeat_seconds", 30.0, "OFFLOAD_HEARTBEAT_SECONDS"),
+        ("sweep_seconds", 0, "OFFLOAD_SWEEP_SECONDS"),
         ("lease_seconds", 120.0, "OFFLOAD_LEASE_SECONDS"),
         ("install_id", "two words", "OFFLOAD_INSTALL_ID"),
         ("mode", "staging", "OFFLOAD_MODE"),
