@@ -6,7 +6,7 @@ Every function is one transaction that ends with rows, never with a network call
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,14 +14,16 @@ from django.db import transaction
 
 from agentmail.services import MatchedFailure, MatchedReply
 from cases import ledger
-from cases.models import Attachment, Case, Client, InputRequest
+from cases.models import Attachment, Case, CaseEvent, Client, InputRequest
 from cases.nudge import nudge_on_commit
 from cases.transitions import lock_case, store_transition
 from cases.workflow import (
     Cancelled,
     DeliveryFailed,
+    EvaluationGivenUp,
     EventKind,
     ResultStatus,
+    SendRefused,
     Status,
     apply_outcome,
 )
@@ -140,6 +142,50 @@ def cancel_case(case_id: UUID, *, by: str, now: datetime) -> Case:
             born_done=True,
         )
     return case
+
+
+# After this long without a human, a dead event ends its case by itself: it never vanishes.
+GIVE_UP_AFTER = timedelta(hours=72)
+# What a dead event of these kinds was about: a mail of ours. The others were about judging.
+SENDING_KINDS = (EventKind.CASE_CREATED, EventKind.FOLLOW_UP_DUE)
+
+
+def requeue_event(event_id: int) -> bool:
+    """Puts a dead event back in its case's line with a clean count; returns False when it is not dead."""
+    with transaction.atomic():
+        case_id = ledger.requeue(event_id)
+        if case_id is None:
+            return False
+        nudge_on_commit(case_id)
+    return True
+
+
+def give_up_event(event_id: int, *, by: str, now: datetime) -> bool:
+    """Ends the case of a dead event as send_failed or evaluation_failed; returns False when there is nothing to end.
+
+    A case that has ended meanwhile stays as it is.
+    """
+    with transaction.atomic():
+        event = CaseEvent.objects.filter(pk=event_id, status=CaseEvent.DEAD).first()
+        if event is None:
+            return False
+        case = lock_case(event.case_id)
+        reason = f"Given up by {by} after it had failed {event.failures} times: {event.last_error}"
+        outcome = SendRefused(reason) if event.kind in SENDING_KINDS else EvaluationGivenUp(reason)
+        moment = case.get_now(now)
+        transition = apply_outcome(case.get_state(), outcome, moment)
+        if transition.is_change:
+            store_transition(case, transition, now=moment)
+    return transition.is_change
+
+
+def give_up_old_events(now: datetime) -> int:
+    """Gives up the dead events of live cases that no human has touched for 72 h; returns how many cases ended."""
+    stale = CaseEvent.objects.filter(status=CaseEvent.DEAD, finished_at__lt=now - GIVE_UP_AFTER).exclude(
+        case__status__in=[Status.COMPLETED, Status.FAILED]
+    )
+    ids = list(stale.order_by("id").values_list("id", flat=True))
+    return sum(give_up_event(event_id, by="Offload", now=now) for event_id in ids)
 
 
 def get_reply_key(case_id: UUID, inbox_id: str, message_id: str) -> str:

@@ -20,7 +20,7 @@ from cases.follow_ups import record_due_events
 from cases.handlers.tools import Tools
 from cases.handlers.work import work_on_case
 from cases.nudge import LOOK_AT_CASE, nudge_all
-from cases.services import record_delivery_failure, record_reply
+from cases.services import give_up_old_events, record_delivery_failure, record_reply
 
 SWEEP_BATCH = 500
 
@@ -63,3 +63,9 @@ def sweep_follow_ups() -> None:
 def match_waiting_mail() -> None:
     """Tries again to match mail that outran our own commits."""
     match_all_waiting(timezone.now(), on_reply=record_reply, on_delivery_failure=record_delivery_failure)
+
+
+@shared_task(name="cases.give_up_old_events")
+def give_up() -> None:
+    """Ends the cases whose dead event no human has looked after for three days."""
+    give_up_old_events(timezone.now())

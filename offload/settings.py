@@ -230,6 +230,7 @@ CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep events": {"task": "cases.sweep_events", "schedule": OFFLOAD_SWEEP_SECONDS},
     "sweep follow-ups": {"task": "cases.sweep_follow_ups", "schedule": 3600.0},
+    "give up old events": {"task": "cases.give_up_old_events", "schedule": 3600.0},
     "match waiting mail": {"task": "cases.match_waiting_mail", "schedule": 60.0},
     "sweep deliveries": {"task": "webhooks.sweep_deliveries", "schedule": OFFLOAD_SWEEP_SECONDS},
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
 
 import pytest
 import time_machine
@@ -19,7 +18,7 @@ from tests.cases.api.conftest import Api, make_body, read_error
 from tests.cases.factories import ClientFactory, make_api_key
 
 NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
-SOME_CASE = f"/cases/{uuid4()}"
+SOME_CASE = "/cases/7c9e6679-7425-40de-944b-e07fc1f90ae7"
 
 
 @pytest.mark.parametrize(
