@@ -1,0 +1,277 @@
+"""What may leave in a mail: a check of every outgoing text, whoever wrote it; must not repair anything.
+
+No wording of a prompt is a boundary, so these limits are code (DESIGN section 6): plain text, no link or address that
+the case does not already hold, nothing invisible, nothing of the private knowledge.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from cases.agent.protocol import CaseView
+
+MAX_SUBJECT_CHARS = 200
+MAX_BODY_CHARS = 20_000
+WINDOW_CHARS = 24
+MIN_LEAF_CHARS = 6
+
+# Written in category letters or marks, yet drawn as nothing: fillers, joiners, variation selectors.
+_INVISIBLE_RANGES = (
+    (0x034F, 0x034F),
+    (0x115F, 0x1160),
+    (0x17B4, 0x17B5),
+    (0x180B, 0x180F),
+    (0x2800, 0x2800),
+    (0x3164, 0x3164),
+    (0xFE00, 0xFE0F),
+    (0xFFA0, 0xFFA0),
+    (0xE0100, 0xE01EF),
+)
+_HTML = re.compile(r"</?[a-zA-Z][a-zA-Z0-9-]*(\s[^<>]{0,500})?/?>|<!--|<!doctype", re.IGNORECASE)
+_MARKDOWN_LINK = re.compile(r"!?\[[^\]\n]{0,300}\]\s{0,3}[(\[]|^\s{0,3}\[[^\]\n]{1,300}\]:\s*\S", re.MULTILINE)
+_URL = re.compile(r"\b([a-z][a-z0-9+.-]{1,20}):(//)?([^\s<>\"']+)", re.IGNORECASE)
+_SCHEMES_WITHOUT_SLASHES = ("mailto", "javascript", "data", "vbscript", "tel", "sms", "file", "blob")
+_EMAIL = re.compile(r"[^\s@<>()\[\]{},;:\"']{1,64}@(?:[\w-]+\.)*[\w-]+", re.IGNORECASE)
+_DOMAIN = re.compile(
+    r"(?<![\w@.-])(?:[\w-]{1,63}\.){1,8}(?:[^\W\d_]{2,24}|xn--[a-z0-9-]{2,40})(?![\w-])", re.IGNORECASE
+)
+# "W-9.pdf" has the form of a domain; none of these is a top-level domain.
+_FILE_ENDINGS = frozenset(
+    ("pdf", "doc", "docx", "odt", "rtf", "txt", "xls", "xlsx", "csv", "ppt", "png", "jpg", "jpeg", "gif", "ics", "json")
+)
+_NUMBER = re.compile(r"\d{1,3}(?:[.,'\u2019 \u202f]\d{3})+(?!\d)|\d+")
+_COMMON_WORDS = frozenset(
+    ("yes", "true", "false", "none", "null", "low", "high", "medium", "open", "any", "all", "the")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GuardHit:
+    """One reason not to send: the rule's name, and a sentence that never repeats what it protects."""
+
+    rule: str
+    detail: str
+
+
+def check_outgoing(text: str, subject: str, view: CaseView) -> list[GuardHit]:
+    """Return every reason why this mail may not leave, [] when it may. `subject` is "" for a reply in the thread."""
+    case = _PublicCase(view)
+    hits = [*_check_form(text, subject)]
+    both = f"{subject}\n{text}"
+    hits += _check_characters(both)
+    hits += _check_markup(both)
+    hits += _check_links(both, case)
+    hits += _check_addresses(both, case)
+    hits += _check_private(both, view.private_knowledge, case)
+    return list(dict.fromkeys(hits))
+
+
+class _PublicCase:
+    """What the case already says, in the forms the rules compare with."""
+
+    def __init__(self, view: CaseView) -> None:
+        self._view = view
+
+    @cached_property
+    def given(self) -> str:
+        """What the client and its people gave and may be repeated; constraints are orders to us and not in it."""
+        view = self._view
+        persona = view.persona
+        parts = [view.objective, view.counterparty_name, view.counterparty_company]
+        parts += [persona.name, persona.role, persona.company, *view.custom_data.values()]
+        parts += [answer.answer for answer in view.human_answers]
+        parts += [str(leaf) for leaf in _list_leaves(_without_private(view.knowledge))]
+        parts += [str(leaf) for leaf in _list_leaves(view.result_schema)]
+        return "\n".join(parts)
+
+    @cached_property
+    def known(self) -> str:
+        """Everything in which a link or an address may already stand."""
+        view = self._view
+        thread = [f"{message.subject}\n{message.text}" for message in view.thread]
+        return _fold_links("\n".join([self.given, *view.constraints, *thread]))
+
+    @cached_property
+    def hosts(self) -> frozenset[str]:
+        return frozenset(host for _, host in _find_hosts(self.known)) | frozenset(
+            address.rpartition("@")[2] for address in self.addresses
+        )
+
+    @cached_property
+    def addresses(self) -> frozenset[str]:
+        return frozenset(_find_addresses(self.known))
+
+    @cached_property
+    def folded(self) -> str:
+        return _fold(self.given)
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        return frozenset(_split_words(self.given))
+
+    @cached_property
+    def numbers(self) -> frozenset[str]:
+        return _find_numbers(self.given)
+
+
+def _check_form(text: str, subject: str) -> Iterator[GuardHit]:
+    if not text.strip():
+        yield GuardHit("form", "the text is empty")
+    if len(text) > MAX_BODY_CHARS:
+        yield GuardHit("form", f"the text is longer than {MAX_BODY_CHARS} characters")
+    if len(subject) > MAX_SUBJECT_CHARS:
+        yield GuardHit("form", f"the subject is longer than {MAX_SUBJECT_CHARS} characters")
+    if len(subject.splitlines()) > 1 or "\t" in subject or subject != subject.strip("\r\n"):
+        yield GuardHit("form", "the subject is more than one line")
+
+
+def _check_characters(text: str) -> Iterator[GuardHit]:
+    found = sorted({f"U+{ord(char):04X}" for char in text if _is_invisible(char)})
+    if found:
+        yield GuardHit("characters", f"invisible, control or direction characters: {', '.join(found[:5])}")
+
+
+def _is_invisible(char: str) -> bool:
+    if char in "\n\t":
+        return False
+    if unicodedata.category(char) in ("Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"):
+        return True
+    return any(low <= ord(char) <= high for low, high in _INVISIBLE_RANGES)
+
+
+def remove_invisible(text: str) -> str:
+    """Return the text without the characters that no outgoing mail may hold, for names that come from outside."""
+    return "".join(char for char in text if not _is_invisible(char))
+
+
+def _check_markup(text: str) -> Iterator[GuardHit]:
+    if _HTML.search(text):
+        yield GuardHit("markup", "HTML; the mail is plain text")
+    if _MARKDOWN_LINK.search(text) or "```" in text:
+        yield GuardHit("markup", "Markdown links, images or fences; the mail is plain text")
+
+
+def _check_links(text: str, case: _PublicCase) -> Iterator[GuardHit]:
+    for scheme, host in _find_hosts(_fold_links(text)):
+        if scheme not in ("", "http", "https", "mailto"):
+            yield GuardHit("link", f"a link of the kind {scheme}:")
+        elif host and host not in case.hosts:
+            yield GuardHit("link", f"a link to {host[:100]}, which the case does not mention")
+
+
+def _check_addresses(text: str, case: _PublicCase) -> Iterator[GuardHit]:
+    for address in sorted(_find_addresses(_fold_links(text)) - case.addresses):
+        domain = address.rpartition("@")[2][:100]
+        yield GuardHit("address", f"an e-mail address at {domain} that the case does not mention")
+
+
+def _fold_links(text: str) -> str:
+    """Return the text as a mail program reads links in it: full-width letters and dots are plain ones."""
+    plain = "".join(char for char in unicodedata.normalize("NFKC", text) if char in "\n\t" or not _is_invisible(char))
+    return plain.translate({0x3002: ".", 0xFF0E: ".", 0xFF61: ".", 0x2024: "."}).casefold()
+
+
+def _find_hosts(folded: str) -> Iterator[tuple[str, str]]:
+    """Yield (scheme, host) of every link; the scheme is "" where only a domain stands."""
+    for match in _URL.finditer(folded):
+        scheme, slashes, rest = match[1], match[2], match[3]
+        if slashes:
+            authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
+            yield scheme, _bare_host(authority)
+        elif scheme in _SCHEMES_WITHOUT_SLASHES and scheme != "mailto":
+            yield scheme, ""
+    for match in _DOMAIN.finditer(folded):
+        if match[0].rpartition(".")[2] not in _FILE_ENDINGS:
+            yield "", _bare_host(match[0])
+
+
+def _bare_host(authority: str) -> str:
+    host = authority.rpartition("@")[2]
+    host = re.sub(r":\d*$", "", host).rstrip(".,;:!?)]}'\"")
+    return host.removeprefix("www.")
+
+
+def _find_addresses(folded: str) -> set[str]:
+    return {match[0].strip(".") for match in _EMAIL.finditer(folded)}
+
+
+def _check_private(text: str, private: Any, case: _PublicCase) -> Iterator[GuardHit]:
+    if private is None:
+        return
+    folded, words, numbers = _fold(text), frozenset(_split_words(text)), _find_numbers(text)
+    for leaf in _list_leaves(private):
+        if isinstance(leaf, bool) or leaf is None:
+            continue
+        if _leaks(leaf, folded, words, numbers, case):
+            yield GuardHit("private", "something of the private knowledge")
+            return
+
+
+def _leaks(leaf: Any, folded: str, words: frozenset[str], numbers: frozenset[str], case: _PublicCase) -> bool:
+    if isinstance(leaf, int | float):
+        whole = _find_numbers(f"{leaf:.0f}" if isinstance(leaf, float) else str(leaf))
+        secret = {number for number in whole if len(number) >= 2}
+        return bool(secret & numbers - case.numbers)
+    secret_text = _fold(str(leaf))
+    # A figure inside a private sentence tells as much as the sentence; a year near now does not.
+    figures = {number for number in _find_numbers(str(leaf)) if len(number) >= 3 and not _is_year(number)}
+    if figures & numbers - case.numbers:
+        return True
+    if not secret_text or secret_text in case.folded:
+        return False
+    if len(secret_text) < MIN_LEAF_CHARS:
+        return any(
+            word in words and word not in case.words and word not in _COMMON_WORDS and len(word) >= 3
+            for word in _split_words(str(leaf))
+        )
+    if secret_text in folded or secret_text[::-1] in folded:
+        return True
+    shared = _cut_windows(secret_text) & _cut_windows(folded)
+    return any(window not in case.folded for window in shared)
+
+
+def _cut_windows(folded: str) -> frozenset[str]:
+    return frozenset(folded[start : start + WINDOW_CHARS] for start in range(len(folded) - WINDOW_CHARS + 1))
+
+
+def _is_year(number: str) -> bool:
+    return len(number) == 4 and "2015" <= number <= "2045"
+
+
+def _fold(text: str) -> str:
+    """Return letters and digits only, in one form: spaces, case, width and look of the type hide nothing."""
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
+    return "".join(char for char in decomposed if char.isalnum())
+
+
+def _split_words(text: str) -> list[str]:
+    return [_fold(word) for word in re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text))]
+
+
+def _find_numbers(text: str) -> frozenset[str]:
+    """Return the whole numbers in the text as plain digits, "3,200" as "3200"."""
+    plain = unicodedata.normalize("NFKC", text)
+    digits = ("".join(str(int(char)) for char in match[0] if char.isdecimal()) for match in _NUMBER.finditer(plain))
+    return frozenset(number.lstrip("0") or "0" for number in digits)
+
+
+def _without_private(knowledge: Any) -> Any:
+    """Return the knowledge without `private`, should a caller have left it in."""
+    if isinstance(knowledge, Mapping):
+        return {name: value for name, value in knowledge.items() if name != "private"}
+    return knowledge
+
+
+def _list_leaves(value: Any) -> Iterator[Any]:
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, Mapping):
+            waiting.extend(item.values())
+        elif isinstance(item, list | tuple):
+            waiting.extend(item)
+        elif item is not None:
+            yield item

@@ -1,0 +1,1 @@
+"""An agent made of rules: deterministic, for local use, tests and demos; hands over what it does not understand."""

@@ -1,0 +1,123 @@
+"""Small signs in a reply: files, reservations, thanks, other people, text meant for a machine; decides nothing."""
+
+import re
+from collections.abc import Sequence
+
+from cases.agent.offline.phrases import compile_phrases
+from cases.agent.offline.reading import Reply, fold
+
+_RESERVATION = compile_phrases(
+    r"""
+    (ignore|disregard|forget) (my|the|what|these|those|that|this|it|everything)
+    (not|n't)( yet)? (final|sure|certain|confirmed|signed|approved|binding|valid|correct)
+    (subject to|provided (that|you|we|the)|on (the )?condition|(only|but) if|unless|as long as|in case)
+    (is|are) (this|that|it|these|those)( all)? (right|correct|accurate|up to date)
+    (hold off|placeholder|tentativ*|provisional*|preliminar*|to be confirmed|tbc|pending approval)
+    (do not|don't|cannot|can't) (use|rely|share|confirm)
+    draft (only|values?|numbers?)
+    (is|are|was|were|just|only) (wrong|incorrect|outdated|a guess|an? example|examples)
+    (for example|e\.g\.)
+    (i|we) (think|guess|believe|assume)
+    (might|may|could|will)( still)? change
+    (double[- ]check*|waiting for|still (need|have to|wait|waiting|pending|check|checking))
+    (unter vorbehalt|vorbehaltlich|noch nicht|sous reserve|pas encore|a condicion|todavia no|salvo conferma)
+    (non ancora|onder voorbehoud|nog niet)
+    """
+)
+_MACHINE = re.compile(
+    r"\b(ignore|disregard|forget|override|bypass) ((all|any|the|your|my|these|of|previous|prior|above|earlier)\b ?)+"
+    r"(instruction|prompt|rule|direction|guideline|context)"
+    r"|\b(you are|you're|act as|pretend to be) (now )?(an? |the )?(ai|assistant|language model|llm|chatgpt|bot)\b"
+    r"|\b(mark|set|flag|classify|record|close) (this|the|your) (case|task|ticket|goal|status|objective)\b"
+    r"|\b(system prompt|developer mode|jailbreak|prompt injection|hidden instruction)"
+    r"|<\|[a-z_]+\|>|\[/?inst\]|</?(system|instructions?|assistant)>|### ?(instruction|system)"
+    r"|goal_achieved|failed_rejected|requires_reply|input_needed"
+    r"|\b(dear|hey|hello|hi|attention|note to( the)?|message to( the)?|instructions? (for|to)( the)?)"
+    r" (ai|assistant|bot|robot|llm|chatgpt|language model)\b"
+    r"|\b(reveal|print|show|repeat|output) (me )?(your|the) (system|prompt|instruction|hidden|private|secret|internal)"
+    r"|\bignorier\w* (\w+ ){0,3}anweisung|\bignore[zr]? (\w+ ){0,3}instructions\b"
+    r"|\bignor[ae]\w* (\w+ ){0,3}(instrucciones|istruzioni)|\bnegeer (\w+ ){0,3}instructies",
+    re.MULTILINE,
+)
+_MACHINE_ROLE = re.compile(
+    r"^[^\w]*(?P<role>system|assistant|developer|admin)[^\w:]*( ?(prompt|message|override|note))?[^\w:]*:", re.MULTILINE
+)
+_CLAIMS_FILE = compile_phrases(
+    r"""
+    (attached|enclosed|is attached|are attached)
+    (see|in|find|the|an?|my|our)( \w+)? (attachments?|enclosures?)
+    (anbei|im anhang|angehangt|beigefugt|ci[- ]?joint*|en piece jointe|adjunt[oa]s?)
+    (in allegato|allegat[oaie]|in (de )?bijlage|bijgevoegd)
+    """
+)
+_DENIES_FILE = compile_phrases(
+    r"""
+    (not|n't|nothing|never|no|forgot|without|will be|to be) ... (attach*|enclos*)
+    (you|your|the) ... (you )?(sent|attached|enclosed) (is|was|does|did|cannot|can't|won't|doesn't)
+    (nicht|kein*|pas|sin|non|niet|geen) ... (anhang|angehangt|beigefugt|joint*|adjunt*|allegat*|bijlage|bijgevoegd)
+    """
+)
+_WANTS_FILE = compile_phrases(
+    r"""
+    (attach*|files?|pdf|scan|scans|scanned|signed|countersigned|documents?|certificates?|copy|copies|photos?|upload*)
+    (w-?9|w-?8\w*|proof of|screenshots?|unterschrieben*|dokument*)
+    """
+)
+_THANKS = compile_phrases(
+    r"""
+    ^((ok|okay|great|perfect|hi|hello)[ ,!.]*)*(many )?(thanks|thank you|cheers|danke|vielen dank|merci|gracias|grazie)
+    ^(ok|okay|great|well|message|mail)?[ ,]*(got it|noted|received|understood|bedankt|dank u)( with thanks)?$
+    ^(we|i)( have|'ve)? (received|got) your (e-?mail|message|request|note|mail)
+    ^this is to (confirm|acknowledge) (receipt|that we (have )?received)
+    ^(wir haben ihre|ihre) (e-?mail|nachricht|anfrage) ... erhalten
+    """
+)
+_REDIRECT = compile_phrases(
+    r"""
+    (wrong (person|address|department|contact)|no longer (work*|with)|left the company)
+    not (the right|responsible)
+    (contact|ask|write to|speak (to|with)|reach out to|talk to) (?!me|us|you)(my |our |the )?\w+
+    (forward*|passed|passing|pass) (this|it|you|your \w+)( on)?( to)?
+    (i've|i have|have|we have) (copied|cc'?d|added)
+    (cc'?ing|looping in|in cc|in copy)
+    (falsche[rn]? ansprechpartner|nicht zustandig|wenden sie sich an|adressez-vous a|no soy la persona|si rivolga a)
+    """
+)
+
+
+def is_meant_for_machine(reply: Reply, labels: Sequence[str]) -> bool:
+    """Say whether the mail gives orders to the program that reads it; `labels` are fields that we asked for."""
+    if _MACHINE.search(fold(reply.message.text[:20_000])):
+        return True
+    asked = {fold(label) for label in labels}
+    return any(match["role"] not in asked for match in _MACHINE_ROLE.finditer(fold(reply.words)))
+
+
+def find_reservation(reply: Reply) -> str:
+    """Return the sentence in which the writer does not stand by what the mail gives, or ""."""
+    return _find(_RESERVATION, reply)
+
+
+def claims_file(reply: Reply) -> bool:
+    """Say whether the mail says that something is attached."""
+    return any(_CLAIMS_FILE.search(part) and not _DENIES_FILE.search(part) for part in reply.folded)
+
+
+def wants_file(text: str) -> bool:
+    """Say whether an objective or a field's wording is about a file."""
+    return bool(_WANTS_FILE.search(fold(text)))
+
+
+def is_only_thanks(reply: Reply) -> bool:
+    """Say whether the mail thanks or acknowledges and says nothing else."""
+    return bool(reply.folded) and all(_THANKS.search(part) and "?" not in part for part in reply.folded)
+
+
+def find_redirect(reply: Reply) -> str:
+    """Return the sentence that points at somebody else, or ""."""
+    return _find(_REDIRECT, reply)
+
+
+def _find(pattern: re.Pattern[str], reply: Reply) -> str:
+    pairs = zip(reply.folded, reply.sentences, strict=True)
+    return next((original for folded, original in pairs if pattern.search(folded)), "")
