@@ -31,7 +31,8 @@ def store_transition(case: Case, transition: Transition, *, now: datetime) -> No
         case.input_requests.filter(status=InputRequest.PENDING).update(status=InputRequest.RESOLVED, resolved_at=now)
     asked = None
     if transition.question:
-        asked = case.input_requests.create(question=transition.question, requested_at=now)
+        # `updated_at` never stands still, so that the newest question is always told from the one before.
+        asked = case.input_requests.create(question=transition.question, requested_at=case.updated_at)
     if transition.notice is not None and case.client_webhook_url:
         _record_notice(case, transition.notice, asked, now)
 

@@ -120,6 +120,12 @@ class LeaderScheduler(DatabaseScheduler):  # type: ignore[misc]
             return FOLLOWER_WAIT_S
         return min(delay, LEADER_CHECK_S)
 
+    def schedule_changed(self) -> bool:
+        """Returns whether the schedule was edited; a session that was cut is replaced first, without a stack trace."""
+        if connection.connection is not None and not connection.is_usable():
+            connection.close()
+        return bool(super().schedule_changed())
+
     def apply_entry(self, entry: Any, producer: None = None) -> None:
         """Sends the entry's task. One that the queue did not take is sent again soon, not at its next turn."""
         if not self._send(entry):

@@ -26,8 +26,18 @@ PUBLIC_MAIL_DOMAINS = frozenset(
 # fmt: on
 
 
-def build_view(case: Case, messages: Iterable[MailMessage], reason: Reason, now: datetime) -> CaseView:
-    """Returns what the agent may know of the case at `now` (the case's own clock)."""
+def build_view(
+    case: Case,
+    messages: Iterable[MailMessage],
+    reason: Reason,
+    now: datetime,
+    *,
+    new_message_ids: tuple[str, ...] | None = None,
+) -> CaseView:
+    """Returns what the agent may know of the case at `now` (the case's own clock).
+
+    new_message_ids: the mails from people that no evaluation has covered yet; None where nothing is evaluated.
+    """
     requests = list(case.input_requests.all())
     public, private = _split_knowledge(case.knowledge)
     return CaseView(
@@ -60,6 +70,7 @@ def build_view(case: Case, messages: Iterable[MailMessage], reason: Reason, now:
         snoozes_in_a_row=case.snoozes_in_a_row,
         reason=reason,
         now=now,
+        new_message_ids=new_message_ids,
     )
 
 

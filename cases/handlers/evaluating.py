@@ -93,7 +93,13 @@ def evaluate(claimed: Claim, case: Case, tools: Tools) -> None:
     if claimed.kind is EventKind.REPLY_RECEIVED and not unread and not _is_absence(trigger):
         ledger.finish(claimed, _describe_unanswerable(trigger))
         return
-    view = build_view(case, thread.messages, REASONS[claimed.kind], case.get_now(tools.read_clock()))
+    view = build_view(
+        case,
+        thread.messages,
+        REASONS[claimed.kind],
+        case.get_now(tools.read_clock()),
+        new_message_ids=tuple(message.message_id for message in unread),
+    )
     answered_ids = tuple(str(pk) for pk in case.input_requests.exclude(answer="").values_list("id", flat=True))
     release_connection()
     decision, audit = _judge(view, unread, tools)

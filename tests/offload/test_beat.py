@@ -165,6 +165,7 @@ def test_the_schedule_of_the_settings_is_written_once_and_what_the_admin_edited_
 
     rows = PeriodicTask.objects.values_list("name", "task", "interval__every", "enabled", "expire_seconds")
     assert sorted(rows) == [
+        ("give up old events", "cases.give_up_old_events", 3600, True, 3600),
         ("match waiting mail", "cases.match_waiting_mail", 60, True, 60),
         ("sweep deliveries", "webhooks.sweep_deliveries", 10, True, 10),
         ("sweep events", "cases.sweep_events", 10, True, 10),

@@ -38,6 +38,13 @@ _ACCEPT = compile_phrases(
     """,
     DONE="(complete|completed|done|confirmed|achieved)",
 )
+# The answer to whether a mail is really theirs: then it counts like any other.
+_GENUINE = compile_phrases(
+    r"""
+    (it|this|that|they|the (mail|message|e-?mail|reply|sender))( is|'s| are) (genuine|real|authentic|legit*|trustworthy)
+    (it|this|that)( is|'s) really (them|her|him|they)
+    """
+)
 _TELL = re.compile(
     r"^\W*(?:please )?"
     r"(?:(?:tell|inform) (?P<whom>(?:the )?\w+)|let (?P<whom2>(?:the )?\w+) know|reply|answer|respond|write|say)"
@@ -48,6 +55,7 @@ _GO_ON = compile_phrases(
     r"""
     ^\W*(yes,? |ok,? )?(please )?(continue|carry on|go on|go ahead|keep (asking|going|trying)|proceed|remind|nudge)
     ^\W*(yes,? |ok,? )?(please )?(ask|follow up|write|send)( \w+)? (again|once more|a reminder|for)
+    ^\W*(yes,? |ok,? )?(please )?send (\w+ ){0,3}reminder
     ^\W*(yes,? |ok,? )?(please )?(insist|chase|follow up)
     """
 )
@@ -88,6 +96,8 @@ def judge_answer(facts: Facts) -> Verdict:
         return accept(facts, "A human supplied or accepted the values.")
     if _finds(_ACCEPT, folded, facts) and not facts.fields and len(folded.split()) > 1:
         return _complete_by_word(facts, answer, len(answers))
+    if newest is not None and newest.sender == "counterparty" and _finds(_GENUINE, folded, facts):
+        return judge(facts)
     return _judge_instruction(facts, answer, folded)
 
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from cases.agent.decisions import FailedRejected, GoalAchieved, InputNeeded
+from cases.agent.decisions import FailedRejected, GoalAchieved, InputNeeded, Snooze
 from cases.agent.offline.assessing import Facts
 from cases.agent.offline.confirmations import find_confirmation, is_doubtful, names_other_facts
 from cases.agent.offline.fields import cite
@@ -50,22 +50,28 @@ _AGREEING = frozenset(
 
 def judge(facts: Facts) -> Verdict:
     """Return what the thread means. The newest message of a person decides; machines decide only when alone."""
-    reading = facts.reading
-    if facts.view.reason == "recheck" and facts.view.new_message_ids == ():
+    view = facts.view
+    if view.reason != "recheck":
+        return _judge_thread(facts)
+    if view.new_message_ids == ():
         return nudge(facts)
-    if reading.newest is None:
+    verdict = _judge_thread(facts)
+    has_waited = isinstance(verdict, Snooze) and view.new_message_ids is None and view.snoozes_in_a_row > 0
+    is_answered = isinstance(verdict, InputNeeded) and _is_answered(facts)
+    return nudge(facts) if has_waited or is_answered else verdict
+
+
+def _judge_thread(facts: Facts) -> Verdict:
+    newest = facts.reading.newest
+    if newest is None:
         return _judge_silence(facts)
-    if reading.newest.sender == "other":
-        name = reading.newest.sender_name or "Somebody else"
-        excerpt = quote(Reply(reading.newest).excerpt)
+    if newest.sender == "other":
         return ask_human(
-            f"{name}, who is not the counterparty of this case, wrote: {excerpt} How should I go on?",
+            f"{newest.sender_name or 'Somebody else'}, who is not the counterparty of this case, wrote: "
+            f"{quote(Reply(newest).excerpt)} How should I go on?",
             "Only the counterparty's own words can end a case.",
         )
-    verdict = _judge_reply(facts)
-    if facts.view.reason == "recheck" and isinstance(verdict, InputNeeded) and _is_answered(facts):
-        return nudge(facts)
-    return verdict
+    return _judge_reply(facts)
 
 
 def _is_answered(facts: Facts) -> bool:

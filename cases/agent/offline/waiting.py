@@ -197,7 +197,8 @@ def wait_without_date(sent_at: datetime) -> datetime:
 
 _INSTRUCTION = compile_phrases(
     r"""
-    ^\W*(ok,? |yes,? |please |just |cancel and |cancel/)*(wait|snooze|hold|pause|try again|recheck|come back|look again)
+    ^\W*(ok,? |yes,? |please |just |cancel and |cancel/)*(wait|keep waiting|snooze|hold|pause|try again)
+    ^\W*(ok,? |yes,? |please |just )*(recheck|come back|look again)
     ^\W*(ok,? |yes,? |please |just )*(check|ask|write|try|follow up|remind (them|her|him|me)) (back|again|on|in|next)
     ^\W*(ok,? |yes,? |please |just )*give (them|her|him) (time|until|till|a|an|another|two|three|\d)
     (try|check|ask|write|contact|remind (them|her|him))( (them|her|him))? (again|back) (on|in|next|after|tomorrow|later)

@@ -38,6 +38,7 @@ def judge(reply: str, answer: str, **changes: Any) -> Any:
         (STATEMENT, "Reply: the form has one page", "The form has one page."),
         (STATEMENT, "Please keep asking for it", "May I come back to the signed W-9?"),
         (STATEMENT, "remind her", "May I come back to the signed W-9?"),
+        (STATEMENT, "Please send her one more reminder", "May I come back to the signed W-9?"),
     ],
 )
 def test_an_answer_for_them_is_relayed(reply: str, answer: str, told: str) -> None:
@@ -147,6 +148,12 @@ def test_a_human_can_accept_values_that_were_in_doubt(answer: str) -> None:
 )
 def test_values_in_doubt_stay_so_without_a_yes(answer: str) -> None:
     assert not isinstance(judge(DOUBTFUL, answer), GoalAchieved | FailedRejected)
+
+
+def test_a_mail_that_a_human_calls_genuine_is_judged_like_any_other() -> None:
+    assert isinstance(judge(W9_LINES, "It is genuine."), GoalAchieved)
+    assert isinstance(judge("Not interested.", "The mail is genuine"), FailedRejected)
+    assert isinstance(judge(W9_LINES, "This is not genuine"), InputNeeded)
 
 
 @pytest.mark.parametrize("answer", ["Mark it as complete", "The goal is achieved.", "this is done", "consider it done"])

@@ -211,6 +211,14 @@ def test_a_recheck_without_new_messages_reminds_whatever_the_old_ones_say() -> N
     assert isinstance(decision, RequiresReply)
 
 
+def test_a_wait_that_was_granted_once_is_not_granted_again_for_the_same_words() -> None:
+    old = their_mail("Give me two weeks.", days_ago=2)
+
+    assert isinstance(judge(our_mail(), old, reason="recheck", snoozes_in_a_row=1), RequiresReply)
+    newer = {"new_message_ids": (old.message_id,), "snoozes_in_a_row": 1}
+    assert isinstance(judge(our_mail(), old, reason="recheck", **newer), Snooze)
+
+
 def test_a_recheck_does_not_ask_a_human_again_about_what_was_answered() -> None:
     answers = (HumanAnswer("How should I go on?", "wait until Tuesday", NOW - timedelta(hours=1)),)
     hard = their_mail("Hm, we moved offices.", days_ago=2)
