@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cases import nudge as cases_nudge
-from webhooks import nudge as webhooks_nudge
+from webhooks import nudge
 
 NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 
@@ -21,5 +20,4 @@ def now() -> datetime:
 @pytest.fixture(autouse=True)
 def _forget_queue_failures() -> None:
     """Each test meets the queue as a new process would."""
-    cases_nudge._quiet_until = 0.0
-    webhooks_nudge._quiet_until = 0.0
+    nudge._quiet_until = 0.0

@@ -1,4 +1,4 @@
-"""Tells the queue to make a delivery, by task name; must never fail or slow its caller.
+"""Tells the queue what to look at, by task name; must never fail or slow its caller.
 
 The row is already safe when this runs, so a lost nudge costs one sweep interval and nothing else.
 """
@@ -24,16 +24,19 @@ _quiet_until = 0.0
 
 def nudge_on_commit(delivery_id: UUID) -> None:
     """Asks a worker to make the delivery once the caller's transaction is committed."""
-    transaction.on_commit(lambda: nudge(delivery_id), robust=True)
+    transaction.on_commit(lambda: send_nudge(DELIVER, delivery_id), robust=True)
 
 
-def nudge(delivery_id: UUID) -> bool:
-    """Asks a worker to make the delivery; returns whether the queue took the message."""
+def send_nudge(task_name: str, subject: UUID) -> bool:
+    """Asks a worker to run the task about `subject`; returns whether the queue took the message.
+
+    After a failure nobody in this process tries for 5 s, whatever the task: they share one queue.
+    """
     global _quiet_until
     if time.monotonic() < _quiet_until:
         return False
     try:
-        current_app.send_task(DELIVER, args=[str(delivery_id)], retry=False)
+        current_app.send_task(task_name, args=[str(subject)], retry=False)
     except OperationalError as error:
         _quiet_until = time.monotonic() + PAUSE_AFTER_FAILURE_SECONDS
         logger.warning("the queue did not take a nudge; the sweep will repeat it: %s", type(error).__name__)

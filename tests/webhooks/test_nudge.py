@@ -15,7 +15,7 @@ from django.db import transaction
 
 from tests.webhooks.endpoints import find_closed_port
 from webhooks import tasks
-from webhooks.nudge import nudge
+from webhooks.nudge import DELIVER, send_nudge
 from webhooks.services import record_delivery, sweep_due
 
 
@@ -102,7 +102,7 @@ def test_a_dead_queue_neither_fails_nor_slows_the_caller_and_is_logged_once(
 
     assert time.monotonic() - started < 5
     assert caplog.messages == ["the queue did not take a nudge; the sweep will repeat it: OperationalError"]
-    assert nudge(uuid4()) is False
+    assert send_nudge(DELIVER, uuid4()) is False
 
 
 def test_the_names_that_are_sent_are_those_of_the_tasks(queue: Celery) -> None:
