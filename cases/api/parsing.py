@@ -23,8 +23,9 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
 MAX_VALUES = 20_000
 _LONGEST_INTEGER = len("-9223372036854775808")
-# Possessive, and closed by the end of the text too: it never backtracks, whatever a body holds.
-_STRING = re.compile(r'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
+# Closed by the end of the text too, so that it always matches and never backtracks, whatever a body holds. No
+# possessive group: Python 3.11.2, which Debian 12 has, matches those wrongly.
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*\\?"?', re.DOTALL)
 _UNSAFE = re.compile("[\x00\ud800-\udfff]")
 
 

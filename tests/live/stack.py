@@ -46,7 +46,18 @@ class Stack:
     def __init__(self, directory: Path, **settings: str) -> None:
         self.directory = directory
         self._log = directory / "up.log"
-        command = [str(ROOT / "dev"), "up", "--var", str(directory), "--port", "0", "--sandbox-port", "0", "--restart"]
+        command = [
+            str(ROOT / "dev"),
+            "up",
+            "--var",
+            str(directory),
+            "--port",
+            "0",
+            "--sandbox-port",
+            "0",
+            "--restart",
+            "--temporary",
+        ]
         env = {name: value for name, value in os.environ.items() if not name.startswith(OWN)}
         env |= QUICK | settings
         with self._log.open("wb") as log:

@@ -14,6 +14,10 @@ from django.core.wsgi import get_wsgi_application
 from cases.api.last_resort import answer_every_failure
 
 
+# A request makes Django look after its connections, which a test must be allowed to have.
+pytestmark = pytest.mark.django_db
+
+
 def call(application: Any, **environ: str) -> tuple[str, dict[str, str], bytes]:
     started: list[tuple[str, dict[str, str]]] = []
     environment: dict[str, Any] = {
