@@ -96,7 +96,7 @@ class AgentMailClient:
         )
         match result:
             case Answered():
-                return _classify_send(result)
+                return _classify_send(result, is_reply=bool(reply_to_message_id))
             case NotSent(reason):
                 return NotNow(clean_line(reason)[:_REASON_CHARS])
             case Unusable(reason):
@@ -217,7 +217,7 @@ def _segment(provider_id: str) -> str:
     return quote(provider_id, safe="")
 
 
-def _classify_send(answer: Answered) -> SendOutcome:
+def _classify_send(answer: Answered, *, is_reply: bool) -> SendOutcome:
     content = _read_json(answer)
     code, reason = _read_error(answer.status, content)
     match answer.status:
@@ -228,6 +228,9 @@ def _classify_send(answer: Answered) -> SendOutcome:
             return NotNow(reason, _read_retry_after(answer))
         case 400 | 413 | 422:
             return Refused(code, reason)
+        case 404 if code and not is_reply:
+            # Only the inbox can be missing then, and that is ours to set.
+            return Misconfigured(clean_line(f"check AGENTMAIL_INBOX_ID: {reason}")[:_REASON_CHARS])
         case 404 if code:
             return Refused(code, reason)
         case 403 if code == "message_rejected" and "suspend" not in reason.lower():

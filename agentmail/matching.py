@@ -48,7 +48,10 @@ class MatchedReply:
 
 @dataclass(frozen=True)
 class MatchedFailure:
-    """A mail of the owner's failed for good. `addresses` are in lower case."""
+    """A mail of the owner's failed for good. `addresses` are in lower case.
+
+    `at` is what the provider says and may lie hours back or ahead; `received_at` is our own clock.
+    """
 
     owner: UUID
     event_id: str
@@ -56,6 +59,7 @@ class MatchedFailure:
     addresses: tuple[str, ...]
     detail: str
     at: datetime
+    received_at: datetime
 
 
 _Row = TypeVar("_Row", bound=Model)
@@ -101,6 +105,26 @@ def store_event(
     if parsed.report is not None:
         return _store_report(event, now, on_delivery_failure)
     return StoredEvent(parsed.event_id, StoredOutcome.KEPT)
+
+
+def store_live_mail(mail: InboundMail, *, now: datetime, on_reply: OnReply) -> StoredEvent:
+    """Returns what became of a mail that was found in its thread at the provider and whose webhook never came.
+
+    It is stored and handed over as the webhook would have done; the webhook that comes after all is a duplicate.
+    """
+    digest = hashlib.sha256(f"{mail.inbox_id} {mail.message_id}".encode()).hexdigest()
+    found = ParsedEvent(
+        event_id=f"live:{digest}",
+        svix_id="",
+        event_type="thread.read",
+        kind=EventKind.MAIL,
+        payload={},
+        inbox_id=mail.inbox_id,
+        thread_id=mail.thread_id,
+        message_id=mail.message_id,
+        mail=mail,
+    )
+    return store_event(found, now=now, on_reply=on_reply, on_delivery_failure=lambda _: None)
 
 
 def match_waiting(
@@ -283,10 +307,12 @@ def _assign_report(event: ProviderEvent, owner: UUID, now: datetime, on_delivery
                 addresses=tuple(failed or event.addresses),
                 detail=event.detail,
                 at=event.occurred_at or event.received_at,
+                received_at=event.received_at,
             )
         )
         # After the hook, so that everybody locks the owner's rows before an address.
-        for address in failed:
+        # A bounce may name an address that ours forwards to; then ours is the one that is dead to us.
+        for address in failed or sorted(to_addresses):
             suppress(address, event.report_kind, event.detail, now)
 
     return _run_hook(assign, f"event {event.event_id}")

@@ -9,7 +9,7 @@ from django.db import connection
 
 from agentmail.automatic import AutomaticKind
 from agentmail.client import AgentMailClient
-from agentmail.inbound import AttachmentInfo, Variant, best_text
+from agentmail.inbound import AttachmentInfo, InboundMail, Variant, best_text
 from agentmail.mailbox import Direction, StoredMail, list_mail
 from agentmail.outcomes import FetchedThread, ThreadMessage
 
@@ -45,6 +45,8 @@ class ThreadView:
     messages: tuple[MailMessage, ...]
     is_live: bool
     has_thread: bool
+    # Received mail that only the provider has: its webhook was lost, or is still on its way.
+    unstored: tuple[InboundMail, ...] = ()
 
 
 def read_thread(owner: UUID, *, client: AgentMailClient) -> ThreadView:
@@ -64,7 +66,9 @@ def read_thread(owner: UUID, *, client: AgentMailClient) -> ThreadView:
             live.extend(read.messages)
         else:
             is_live = False
-    return ThreadView(_unite(stored, live), is_live=is_live, has_thread=bool(threads))
+    known = {mail.message_id for mail in stored}
+    unstored = tuple(m.mail for m in live if not m.is_ours and m.mail.message_id not in known)
+    return ThreadView(_unite(stored, live), is_live=is_live, has_thread=bool(threads), unstored=unstored)
 
 
 def read_stored_thread(owner: UUID) -> ThreadView:

@@ -25,6 +25,7 @@ from agentmail.matching import (
     match_all_waiting,
     match_waiting,
     store_event,
+    store_live_mail,
 )
 from agentmail.models import OutboundEmail
 from agentmail.outcomes import (
@@ -64,6 +65,7 @@ __all__ = [
     "record_lookup_miss",
     "settle_attempt",
     "store_event",
+    "store_live_mail",
     "suppress",
 ]
 

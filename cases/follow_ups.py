@@ -32,16 +32,17 @@ SELECT due.id, due.due_at, written.case_id IS NOT NULL FROM due LEFT JOIN writte
 """
 
 
-def record_due_events(now: datetime) -> Iterator[UUID]:
+def record_due_events(now: datetime, *, waits_for_locks: bool = False) -> Iterator[UUID]:
     """Yields the cases for which an event was recorded; `now` is the real clock.
 
     Each batch is committed before its cases are yielded. A case that another transaction holds is left to
-    the next sweep.
+    the next sweep, unless `waits_for_locks`.
     """
+    statement = RECORD_BATCH.replace("SKIP LOCKED", "") if waits_for_locks else RECORD_BATCH
     due, last_id = datetime.min.replace(tzinfo=now.tzinfo), UUID(int=0)
     while True:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(RECORD_BATCH, {"now": now, "due": due, "id": last_id, "limit": BATCH})
+            cursor.execute(statement, {"now": now, "due": due, "id": last_id, "limit": BATCH})
             rows = cursor.fetchall()
         yield from (row[0] for row in rows if row[2])
         if len(rows) < BATCH:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -50,6 +51,7 @@ class Claim:
     attempt: int
     failures: int
     waits: int
+    claimed_at: datetime
 
 
 def record(
@@ -126,7 +128,7 @@ def claim(case_id: UUID, worker: str) -> Claim | None:
                  WHERE id = (SELECT id FROM cases_caseevent
                               WHERE case_id = %(case)s AND status IN ('ready', 'running') ORDER BY id LIMIT 1)
                    AND status = 'ready' AND run_after <= now()
-                RETURNING id, kind, payload, attempt, failures, waits
+                RETURNING id, kind, payload, attempt, failures, waits, now()
                 """,
                 {"lease": settings.OFFLOAD_LEASE_SECONDS, "worker": worker[:200], "case": case_id},
             )
@@ -136,9 +138,9 @@ def claim(case_id: UUID, worker: str) -> Claim | None:
         return None
     if row is None:
         return None
-    event_id, kind, payload, attempt, failures, waits = row
+    event_id, kind, payload, attempt, failures, waits, claimed_at = row
     document = json.loads(payload) if isinstance(payload, str) else payload
-    return Claim(event_id, case_id, EventKind(kind), document, attempt, failures, waits)
+    return Claim(event_id, case_id, EventKind(kind), document, attempt, failures, waits, claimed_at)
 
 
 def _take_back_expired(cursor: Any, case_id: UUID) -> None:
@@ -150,9 +152,12 @@ def _take_back_expired(cursor: Any, case_id: UUID) -> None:
                finished_at = CASE WHEN failures + 1 >= %(limit)s THEN now() END,
                last_error = 'The worker died or hung: its lease ran out.'
          WHERE case_id = %(case)s AND status = 'running' AND lease_until < now()
+        RETURNING id, status
         """,
         {"limit": settings.OFFLOAD_MAX_FAILURES, "case": case_id},
     )
+    for event_id, status in cursor.fetchall():
+        logger.warning("the lease of event %s ran out; it is %s", event_id, status)
 
 
 def heartbeat(claimed: Claim) -> bool:
@@ -190,17 +195,23 @@ def finish(claimed: Claim, summary: str) -> None:
 def postpone(claimed: Claim, reason: str, retry_after_s: float | None) -> None:
     """Gives the event back for later without counting a failure: not now, unknown, or our configuration.
 
-    Waits `retry_after_s` seconds when the other side named a time, else a doubling time of up to 10 minutes.
-    Raises LeaseLost.
+    Waits `retry_after_s` seconds (1 at least) when the other side named a time, else a doubling time of up to 10
+    minutes. An event that was recorded meanwhile is not made to wait behind this one. Raises LeaseLost.
     """
     _change_claimed(
         claimed,
         f"""status = 'ready', lease_until = NULL, leased_by = '', waits = waits + 1, nudged_at = NULL, nudges = 0,
             last_error = %(reason)s,
-            run_after = now() + coalesce(%(named)s * interval '1 second', {_backoff("waits")})""",
+            run_after = now() + CASE
+                WHEN EXISTS (SELECT 1 FROM cases_caseevent newer
+                              WHERE newer.case_id = cases_caseevent.case_id AND newer.id > cases_caseevent.id
+                                AND newer.status = 'ready' AND newer.created_at >= %(claimed_at)s)
+                THEN interval '1 second'
+                ELSE coalesce(%(named)s * interval '1 second', {_backoff("waits")}) END""",  # noqa: S608
         {
-            "reason": reason[:ERROR_LENGTH],
-            "named": None if retry_after_s is None else min(max(retry_after_s, 0), LONGEST_NAMED_WAIT_SECONDS),
+            "reason": _clean(reason),
+            "claimed_at": claimed.claimed_at,
+            "named": None if retry_after_s is None else min(max(retry_after_s, 1), LONGEST_NAMED_WAIT_SECONDS),
         },
     )
 
@@ -216,9 +227,14 @@ def fail(claimed: Claim, error: str) -> bool:
             finished_at = CASE WHEN failures + 1 >= %(limit)s THEN now() END,
             failures = failures + 1, lease_until = NULL, leased_by = '', nudged_at = NULL, nudges = 0,
             last_error = %(error)s, run_after = now() + {_backoff("failures")}""",
-        {"limit": settings.OFFLOAD_MAX_FAILURES, "error": error[:ERROR_LENGTH]},
+        {"limit": settings.OFFLOAD_MAX_FAILURES, "error": _clean(error)},
     )
     return status == "dead"
+
+
+def _clean(text: str) -> str:
+    """PostgreSQL stores no NUL, and an error may quote one."""
+    return text.replace("\x00", "\ufffd")[:ERROR_LENGTH]
 
 
 def _change_claimed(claimed: Claim, assignments: str, values: dict[str, Any]) -> str:
@@ -238,7 +254,7 @@ def _change_claimed(claimed: Claim, assignments: str, values: dict[str, Any]) ->
 
 
 def _backoff(counter: str) -> str:
-    """SQL for 1, 2, 4 … s up to 10 minutes, times 0.5 to 1.5, so that failures do not come back in step."""
+    """SQL for 1, 2, 4 … s up to 10 minutes, times 0.5 to 1, so that failures do not come back in step."""
     return f"least({LONGEST_BACKOFF_SECONDS}, 2 ^ least({counter}, 10)) * (0.5 + random() * 0.5) * interval '1 second'"
 
 

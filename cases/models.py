@@ -97,8 +97,8 @@ class Case(models.Model):
     result_status = models.CharField(max_length=64, blank=True)
     failure_reason = models.TextField(blank=True)
 
-    inbox_id = models.CharField(max_length=320, blank=True)
-    thread_id = models.CharField(max_length=998, blank=True)
+    inbox_id = models.TextField(blank=True)
+    thread_id = models.TextField(blank=True)
 
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
@@ -223,12 +223,12 @@ class Attachment(models.Model):
     """What is known of a file that came with a mail; the file itself stays at the provider."""
 
     case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="attachments")
-    attachment_id = models.CharField(max_length=998)
+    attachment_id = models.TextField()
     name = models.CharField(max_length=500)
     size = models.BigIntegerField()
     type = models.CharField(max_length=255)
-    message_id = models.CharField(max_length=998)
-    inbox_id = models.CharField(max_length=320)
+    message_id = models.TextField()
+    inbox_id = models.TextField()
     received_at = models.DateTimeField()
 
     class Meta:
@@ -254,7 +254,7 @@ class CaseEvent(models.Model):
     STATUSES = (READY, RUNNING, DONE, DEAD)
 
     id = models.BigAutoField(primary_key=True)
-    key = models.CharField(max_length=1500, unique=True)
+    key = models.TextField(unique=True)
     case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="events")
     kind = models.CharField(max_length=32, choices=[(k, k) for k in EventKind])
     payload = models.JSONField(default=dict)
@@ -293,6 +293,7 @@ class CaseEvent(models.Model):
         ]
         indexes = [
             models.Index(fields=["case", "id"], name="event_open", condition=Q(status__in=["ready", "running"])),
+            models.Index(fields=["id"], name="event_sweep", condition=Q(status__in=["ready", "running"])),
             models.Index(fields=["case", "id"], name="event_timeline"),
             models.Index(fields=["run_after"], name="event_due", condition=Q(status="ready")),
             models.Index(fields=["lease_until"], name="event_lease", condition=Q(status="running")),

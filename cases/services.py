@@ -12,8 +12,10 @@ from uuid import UUID
 
 from django.db import transaction
 
-from agentmail.services import MatchedFailure, MatchedReply
+from agentmail.outcomes import MailState
+from agentmail.services import MatchedFailure, MatchedReply, find_frozen_mail
 from cases import ledger
+from cases.coverage import is_overtaken
 from cases.models import Attachment, Case, CaseEvent, Client, InputRequest
 from cases.nudge import nudge_on_commit
 from cases.transitions import lock_case, store_transition
@@ -166,26 +168,37 @@ def give_up_event(event_id: int, *, by: str, now: datetime) -> bool:
     A case that has ended meanwhile stays as it is.
     """
     with transaction.atomic():
+        case_id = CaseEvent.objects.filter(pk=event_id).values_list("case_id", flat=True).first()
+        if case_id is None:
+            return False
+        case = lock_case(case_id)
+        # Read under the lock: somebody may have put the event back a moment ago.
         event = CaseEvent.objects.filter(pk=event_id, status=CaseEvent.DEAD).first()
         if event is None:
             return False
-        case = lock_case(event.case_id)
         reason = f"Given up by {by} after it had failed {event.failures} times: {event.last_error}"
-        outcome = SendRefused(reason) if event.kind in SENDING_KINDS else EvaluationGivenUp(reason)
-        moment = case.get_now(now)
-        transition = apply_outcome(case.get_state(), outcome, moment)
+        transition = apply_outcome(case.get_state(), _name_failure(event, reason), case.get_now(now))
         if transition.is_change:
-            store_transition(case, transition, now=moment)
+            store_transition(case, transition, now=case.get_now(now))
     return transition.is_change
 
 
+def _name_failure(event: CaseEvent, reason: str) -> SendRefused | EvaluationGivenUp:
+    mail = find_frozen_mail(str(event.id))
+    is_about_mail = event.kind in SENDING_KINDS or (mail is not None and mail.state != MailState.SENT)
+    return SendRefused(reason) if is_about_mail else EvaluationGivenUp(reason)
+
+
 def give_up_old_events(now: datetime) -> int:
-    """Gives up the dead events of live cases that no human has touched for 72 h; returns how many cases ended."""
+    """Gives up the dead events of live cases that no human has touched for 72 h; returns how many cases ended.
+
+    One that later events have overtaken ends nothing: its case went on without it.
+    """
     stale = CaseEvent.objects.filter(status=CaseEvent.DEAD, finished_at__lt=now - GIVE_UP_AFTER).exclude(
         case__status__in=[Status.COMPLETED, Status.FAILED]
     )
-    ids = list(stale.order_by("id").values_list("id", flat=True))
-    return sum(give_up_event(event_id, by="Offload", now=now) for event_id in ids)
+    due = [event.id for event in stale.select_related("case").order_by("id") if not is_overtaken(event, event.case)]
+    return sum(give_up_event(event_id, by="Offload", now=now) for event_id in due)
 
 
 def get_reply_key(case_id: UUID, inbox_id: str, message_id: str) -> str:
@@ -209,7 +222,7 @@ def record_reply(reply: MatchedReply) -> None:
                 type=attachment.content_type[:255] or "application/octet-stream",
                 message_id=reply.message_id,
                 inbox_id=reply.inbox_id,
-                received_at=case.get_now(reply.received_at),
+                received_at=case.get_time_of(reply.received_at),
             )
             for attachment in reply.attachments
         ],
@@ -236,13 +249,14 @@ def record_delivery_failure(failure: MatchedFailure) -> None:
     Runs in the caller's transaction. A report after the end, or a second one, only stands on the timeline.
     """
     case = lock_case(failure.owner)
-    moment = case.get_now(failure.at)
+    # Our own clock: the provider's may be hours behind what clients have polled, or ahead of it.
+    moment = case.get_now(failure.received_at)
     reason = f"The mail provider reported {failure.kind}: {failure.detail}".rstrip(": ")
     recorded = ledger.record(
         case_id=case.id,
         kind=EventKind.DELIVERY_FAILED,
         key=f"agentmail:{failure.event_id}",
-        payload={"kind": str(failure.kind), "detail": failure.detail},
+        payload={"kind": str(failure.kind), "detail": failure.detail, "at": failure.at.isoformat()},
         summary=reason,
         born_done=True,
     )

@@ -33,6 +33,6 @@ def advance_clocks(span: timedelta, case_id: UUID | None, now: datetime) -> list
         Case.objects.bulk_update(moved, ["clock_offset", "clock_moves", "due_at"], batch_size=500)
         ids = [case.id for case in moved]
         CaseEvent.objects.filter(case_id__in=ids, status=CaseEvent.READY, run_after__gt=now).update(run_after=now)
-    for due in (*record_due_events(now), *ids):
+    for due in (*record_due_events(now, waits_for_locks=True), *ids):
         nudge_on_commit(due)
     return ids

@@ -385,6 +385,9 @@ def _snooze(state: CaseState, until: datetime) -> Transition:
             "Should Offload write again, wait, or stop?"
         )
         return _ask_human(state, question)
+    if until == state.next_action_at:
+        # The key of a due event is made of its time: the same time again would never be due again.
+        until += timedelta(minutes=1)
     snoozed = replace(
         state,
         status=Status.RUNNING,

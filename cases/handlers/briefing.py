@@ -107,6 +107,9 @@ def _view_message(message: MailMessage, case: Case) -> ThreadMessage:
 def _name_side(message: MailMessage, case: Case) -> Sender:
     if message.direction == "outbound":
         return "us"
+    if message.variant == "unauthenticated":
+        # Anybody can write any sender: without proof it is nobody's word but a stranger's.
+        return "other"
     return "counterparty" if is_counterparty(message.from_address, case.counterparty_address) else "other"
 
 

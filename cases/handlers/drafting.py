@@ -7,6 +7,7 @@ from django.db import transaction
 from agentmail.reading import MailMessage, ThreadView, read_thread
 from cases import ledger
 from cases.agent.protocol import AgentUnusable, Draft, Reason
+from cases.coverage import list_answered_ids
 from cases.handlers.briefing import build_view
 from cases.handlers.ending import conclude
 from cases.handlers.runs import freeze_case_mail, store_run
@@ -14,7 +15,7 @@ from cases.handlers.seen import is_person
 from cases.handlers.sending import send_frozen_mail
 from cases.handlers.tools import Tools, release_connection
 from cases.ledger import Claim
-from cases.models import Case, InputRequest
+from cases.models import Case
 from cases.transitions import lock_case
 from cases.workflow import HumanAsked, MailKind
 
@@ -28,9 +29,10 @@ def draft_and_send(claimed: Claim, case: Case, kind: MailKind, thread: ThreadVie
         release_connection()
         thread = read_thread(case.id, client=tools.mail)
     messages = thread.messages if thread else ()
+    # Before the view that covers them: an answer that comes in between is left to its own event.
+    answers = list_answered_ids(case)
     reason: Reason = "outreach" if kind is MailKind.OUTREACH else "follow_up"
     view = build_view(case, messages, reason, case.get_now(tools.read_clock()))
-    answers = _list_answered_ids(case)
     release_connection()
     try:
         outcome = tools.agent.draft_outreach(view) if kind is MailKind.OUTREACH else tools.agent.draft_follow_up(view)
@@ -50,7 +52,7 @@ def draft_and_send(claimed: Claim, case: Case, kind: MailKind, thread: ThreadVie
             outcome.audit,
             tools,
             mail_kind=kind if isinstance(value, Draft) else None,
-            input_request_ids=answers,
+            input_request_ids=list(answers),
         )
         if isinstance(value, Draft):
             freeze_case_mail(
@@ -65,11 +67,6 @@ def draft_and_send(claimed: Claim, case: Case, kind: MailKind, thread: ThreadVie
         send_frozen_mail(claimed, kind, tools)
     else:
         conclude(claimed, HumanAsked(value.question), f"The agent asks a human: {value.question}", tools)
-
-
-def _list_answered_ids(case: Case) -> list[str]:
-    answered = case.input_requests.filter(status=InputRequest.RESOLVED).exclude(answer="")
-    return [str(pk) for pk in answered.values_list("id", flat=True)]
 
 
 def find_reply_target(messages: tuple[MailMessage, ...]) -> str:

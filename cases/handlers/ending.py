@@ -7,10 +7,13 @@ from collections.abc import Callable
 from django.db import transaction
 
 from cases import ledger
+from cases.coverage import list_seen_ids
+from cases.handlers.seen import list_unread
 from cases.handlers.tools import Tools
 from cases.ledger import Claim
+from cases.models import Case
 from cases.transitions import lock_case, store_transition
-from cases.workflow import Outcome, apply_outcome, hear_counterparty
+from cases.workflow import FollowUpsUsedUp, Outcome, ReplyLeftToEvaluation, apply_outcome, hear_counterparty
 
 
 def conclude(
@@ -33,6 +36,9 @@ def conclude(
         state = case.get_state()
         if has_heard_counterparty:
             state = hear_counterparty(state)
+        if isinstance(outcome, FollowUpsUsedUp) and _has_unread(claimed, case):
+            # A reply that came while this worker was busy decides, not the silence before it.
+            outcome, summary = ReplyLeftToEvaluation(), "The counterparty has replied: the reply decides."
         transition = apply_outcome(state, outcome, now)
         if transition.is_change:
             store_transition(case, transition, now=now)
@@ -41,3 +47,7 @@ def conclude(
         if also is not None:
             also()
         ledger.finish(claimed, summary)
+
+
+def _has_unread(claimed: Claim, case: Case) -> bool:
+    return bool(list_unread(case, list_seen_ids(case.id, with_event=claimed.event_id), None))

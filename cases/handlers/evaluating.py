@@ -9,7 +9,7 @@ from typing import assert_never
 from django.db import transaction
 
 from agentmail.inbound import AutomaticKind
-from agentmail.reading import MailMessage, read_thread
+from agentmail.reading import MailMessage, ThreadView, read_thread
 from cases import ledger
 from cases.agent.decisions import (
     Decision,
@@ -23,11 +23,13 @@ from cases.agent.decisions import (
 )
 from cases.agent.protocol import AgentUnusable, CaseView, Reason, RunAudit
 from cases.agent.schema import ResultSchema, compile_result_schema
+from cases.coverage import list_answered_ids, list_seen_ids
 from cases.handlers.briefing import build_view
 from cases.handlers.drafting import find_reply_target
 from cases.handlers.ending import conclude
+from cases.handlers.live_mail import keep_live_mail
 from cases.handlers.runs import freeze_case_mail, store_run
-from cases.handlers.seen import UNREADABLE_VARIANTS, is_person, list_seen_ids
+from cases.handlers.seen import UNREADABLE_VARIANTS, is_person
 from cases.handlers.sending import send_frozen_mail
 from cases.handlers.tools import Tools, release_connection
 from cases.ledger import Claim
@@ -87,12 +89,15 @@ def evaluate(claimed: Claim, case: Case, tools: Tools) -> None:
     """
     release_connection()
     thread = read_thread(case.id, client=tools.mail)
+    keep_live_mail(thread, tools)
     seen = list_seen_ids(case.id)
     unread = tuple(m for m in thread.messages if is_person(m) and m.message_id not in seen.message_ids)
     trigger = next((m for m in thread.messages if m.message_id == claimed.payload.get("message_id")), None)
     if claimed.kind is EventKind.REPLY_RECEIVED and not unread and not _is_absence(trigger):
-        ledger.finish(claimed, _describe_unanswerable(trigger))
+        _leave_unevaluated(claimed, trigger, thread, tools)
         return
+    # Before the view that covers them: an answer that comes in between is left to its own event.
+    answered_ids = list_answered_ids(case)
     view = build_view(
         case,
         thread.messages,
@@ -100,9 +105,10 @@ def evaluate(claimed: Claim, case: Case, tools: Tools) -> None:
         case.get_now(tools.read_clock()),
         new_message_ids=tuple(message.message_id for message in unread),
     )
-    answered_ids = tuple(str(pk) for pk in case.input_requests.exclude(answer="").values_list("id", flat=True))
+    last_word = next((message for message in reversed(thread.messages) if is_person(message)), None)
+    is_vouched = last_word is not None and _is_vouched(case, last_word)
     release_connection()
-    decision, audit = _judge(view, unread, tools)
+    decision, audit = _judge(view, last_word, tools, is_vouched=is_vouched)
     if claimed.kind is EventKind.REPLY_RECEIVED and not unread and not isinstance(decision, Snooze):
         ledger.finish(claimed, "An automatic mail arrived without a date to wait for; it is no answer and gets none.")
         return
@@ -118,9 +124,19 @@ def _is_absence(trigger: MailMessage | None) -> bool:
     return trigger is not None and trigger.automatic == AutomaticKind.OUT_OF_OFFICE
 
 
-def _describe_unanswerable(trigger: MailMessage | None) -> str:
-    if trigger is None:
-        return "The mail was read together with an earlier one."
+def _leave_unevaluated(claimed: Claim, trigger: MailMessage | None, thread: ThreadView, tools: Tools) -> None:
+    if trigger is None and not thread.is_live:
+        ledger.postpone(claimed, "The mail is not to be had: the mail provider does not show the thread.", None)
+    elif trigger is None:
+        question = (
+            "The mail provider reported a reply that its thread does not hold. Look for it, and say what it says."
+        )
+        conclude(claimed, HumanAsked(question), "The mail that was reported is not in its thread.", tools)
+    else:
+        ledger.finish(claimed, _describe_unanswerable(trigger))
+
+
+def _describe_unanswerable(trigger: MailMessage) -> str:
     if trigger.variant in UNREADABLE_VARIANTS:
         return f"The mail provider held this mail back as {trigger.variant}; it was not evaluated."
     if trigger.automatic != AutomaticKind.NONE:
@@ -128,11 +144,18 @@ def _describe_unanswerable(trigger: MailMessage | None) -> str:
     return "An earlier evaluation had already seen this mail."
 
 
-def _judge(view: CaseView, unread: tuple[MailMessage, ...], tools: Tools) -> tuple[Decision, RunAudit]:
-    unproven = next((m for m in unread if m.variant == "unauthenticated"), None)
-    if unproven is not None:
+def _is_vouched(case: Case, message: MailMessage) -> bool:
+    """Whether a human of ours has answered a question that was asked with this mail in view."""
+    arrived_at = case.get_time_of(message.sent_at)
+    return case.input_requests.exclude(answer="").filter(requested_at__gt=arrived_at).exists()
+
+
+def _judge(
+    view: CaseView, last_word: MailMessage | None, tools: Tools, *, is_vouched: bool
+) -> tuple[Decision, RunAudit]:
+    if last_word is not None and last_word.variant == "unauthenticated" and not is_vouched:
         question = (
-            f"A mail that names {unproven.from_name or unproven.from_address} as its sender arrived, but the mail "
+            f"A mail that names {last_word.from_name or last_word.from_address} as its sender arrived, but the mail "
             "provider could not prove where it came from. Read it in the case. If it is genuine, say what should "
             "happen next; if it is not, say so."
         )
@@ -142,20 +165,20 @@ def _judge(view: CaseView, unread: tuple[MailMessage, ...], tools: Tools) -> tup
     except AgentUnusable as error:
         question = f"The agent could not judge this thread: {error.reason} Read it and say what should happen next."
         return InputNeeded(kind="INPUT_NEEDED", question=question, rationale=error.reason), RULES
-    limited, reason = limit_decision(outcome.value, view, has_new_word=bool(unread), now=view.now)
+    limited, reason = limit_decision(outcome.value, view, is_vouched=is_vouched, now=view.now)
     audit = replace(outcome.audit, guard_hits=(*outcome.audit.guard_hits, reason)) if reason else outcome.audit
     return limited, audit
 
 
-def limit_decision(decision: Decision, view: CaseView, *, has_new_word: bool, now: datetime) -> tuple[Decision, str]:
+def limit_decision(decision: Decision, view: CaseView, *, is_vouched: bool, now: datetime) -> tuple[Decision, str]:
     """Returns the decision, or a question to a human where code does not let it stand, with the reason.
 
-    A verdict ends a case only on a word from the counterparty or a human of ours; a result satisfies the
-    schema; a snooze lies ahead and within its limit.
+    A verdict ends a case only on a word from the counterparty, or one that a human of ours has vouched for; a
+    result satisfies the schema; a snooze lies ahead and within its limit.
     """
     if isinstance(decision, GoalAchieved | FailedRejected):
         last = next((m for m in reversed(view.thread) if m.sender != "us" and not m.is_automatic), None)
-        if last is not None and last.sender == "other" and has_new_word:
+        if last is not None and last.sender == "other" and not is_vouched:
             return _ask(f"{last.sender_name} answered instead of {view.counterparty_name}. Does their word count?")
         if last is None and not view.human_answers:
             return _ask("The agent wants to end this case, but nobody has answered yet. What should happen?")
@@ -238,4 +261,4 @@ def _leave_unsent(claimed: Claim, run: AgentRun, tools: Tools) -> None:
     if claimed.kind is EventKind.RECHECK_DUE and not run.has_heard_counterparty:
         conclude(claimed, FollowUpsUsedUp(), "A reminder was due, but every follow-up has been used.", tools)
     else:
-        ledger.finish(claimed, "The agent would answer, but the case waits for a human: nothing was sent.")
+        ledger.finish(claimed, "The agent would answer, but the case waits for a human or has ended: nothing was sent.")

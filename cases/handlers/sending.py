@@ -41,9 +41,10 @@ from agentmail.services import (
     settle_attempt,
 )
 from cases import ledger
-from cases.handlers.seen import list_seen_ids, list_unread
+from cases.coverage import has_later_decision, list_seen_ids
+from cases.handlers.seen import list_unread
 from cases.handlers.tools import Tools, release_connection
-from cases.ledger import Claim
+from cases.ledger import Claim, LeaseLost
 from cases.models import Case
 from cases.services import record_delivery_failure, record_reply
 from cases.transitions import lock_case, store_transition
@@ -70,6 +71,7 @@ class Obstacle(StrEnum):
     WAITING = "The case waits for a human, so this mail must not leave."
     SUPPRESSED = "This address gets no more mail."
     NEWER_MAIL = "The counterparty wrote again before this mail could leave; the new mail decides."
+    OVERTAKEN = "A later event of the case was decided before this mail could leave."
     TOO_OLD = "The provider no longer remembers this mail's key, so it is never repeated."
 
 
@@ -141,6 +143,8 @@ def _find_obstacle(claimed: Claim, case: Case, kind: MailKind) -> Obstacle | Non
         return Obstacle.WAITING
     if is_suppressed(case.counterparty_address):
         return Obstacle.SUPPRESSED
+    if has_later_decision(case.id, claimed.event_id):
+        return Obstacle.OVERTAKEN
     seen = list_seen_ids(case.id, with_event=claimed.event_id)
     if kind is not MailKind.OUTREACH and list_unread(case, seen, None):
         return Obstacle.NEWER_MAIL
@@ -173,6 +177,17 @@ def _settle(
     outcome: SendOutcome,
     tools: Tools,
 ) -> None:
+    try:
+        _settle_fenced(claimed, kind, mail, outcome, tools)
+    except LeaseLost:
+        # The event is another worker's by now, but that the mail left is true, and a reply to it must find its owner.
+        if isinstance(outcome, Sent):
+            with transaction.atomic():
+                settle_attempt(mail.id, outcome, tools.read_clock())
+        raise
+
+
+def _settle_fenced(claimed: Claim, kind: MailKind, mail: OutboundEmail, outcome: SendOutcome, tools: Tools) -> None:
     now = tools.read_clock()
     with transaction.atomic():
         if isinstance(outcome, Sent):
@@ -189,7 +204,7 @@ def _settle(
             case NotNow(reason=reason, retry_after_s=retry_after_s):
                 ledger.postpone(claimed, f"The mail provider cannot take it now: {reason}", retry_after_s)
             case Unknown(reason=reason):
-                wait = min(UNKNOWN_RETRY_SECONDS * 2**claimed.waits, 600.0)
+                wait = min(UNKNOWN_RETRY_SECONDS * 2 ** min(claimed.waits, 10), 600.0)
                 ledger.postpone(claimed, f"It is unknown whether the mail left: {reason}", wait)
             case Misconfigured(reason=reason):
                 logger.error("mail waits for a change of configuration: %s", reason)

@@ -8,15 +8,16 @@ from typing import assert_never
 from agentmail.reading import ThreadView, read_thread
 from agentmail.services import find_frozen_mail
 from cases import ledger
+from cases.coverage import has_later_decision, list_seen_ids
 from cases.handlers.drafting import draft_and_send
 from cases.handlers.ending import conclude
 from cases.handlers.evaluating import act_on_decision, evaluate
-from cases.handlers.seen import find_run, list_seen_ids, list_unread
+from cases.handlers.live_mail import keep_live_mail
+from cases.handlers.seen import find_run, list_unread
 from cases.handlers.sending import send_frozen_mail
 from cases.handlers.tools import Tools, release_connection
 from cases.ledger import Claim
 from cases.models import AgentRun, Case
-from cases.services import get_reply_key
 from cases.workflow import (
     EventKind,
     FollowUpsUsedUp,
@@ -61,14 +62,17 @@ def _take_step(plan: Plan, claimed: Claim, case: Case, thread: ThreadView | None
         case Step.RUN_OUT:
             conclude(claimed, FollowUpsUsedUp(), plan.reason, tools)
         case Step.CLEAR_SCHEDULE:
-            _leave_to_evaluation(claimed, case, thread, plan.reason, tools)
+            _leave_to_evaluation(claimed, thread, plan.reason, tools)
         case _:
             assert_never(plan.step)
 
 
 def _go_on(claimed: Claim, run: AgentRun, tools: Tools) -> None:
     """The decision is frozen already: the agent is not asked again."""
-    if find_frozen_mail(str(claimed.event_id)) is not None:
+    has_mail = find_frozen_mail(str(claimed.event_id)) is not None
+    if not has_mail and has_later_decision(claimed.case_id, claimed.event_id):
+        ledger.finish(claimed, "A later event of the case was decided first; this decision is out of date.")
+    elif has_mail:
         send_frozen_mail(claimed, MailKind(run.mail_kind), tools)
     else:
         act_on_decision(claimed, run, tools)
@@ -88,16 +92,7 @@ def _look_around(claimed: Claim, case: Case, thread: ThreadView | None) -> Situa
     )
 
 
-def _leave_to_evaluation(claimed: Claim, case: Case, thread: ThreadView | None, reason: str, tools: Tools) -> None:
-    unread = list_unread(case, list_seen_ids(case.id), thread)
-
-    def record_missed_replies() -> None:
-        for message in unread:
-            ledger.record(
-                case_id=case.id,
-                kind=EventKind.REPLY_RECEIVED,
-                key=get_reply_key(case.id, case.inbox_id, message.message_id),
-                payload={"inbox_id": case.inbox_id, "message_id": message.message_id},
-            )
-
-    conclude(claimed, ReplyLeftToEvaluation(), reason, tools, also=record_missed_replies)
+def _leave_to_evaluation(claimed: Claim, thread: ThreadView | None, reason: str, tools: Tools) -> None:
+    if thread is not None:
+        keep_live_mail(thread, tools)
+    conclude(claimed, ReplyLeftToEvaluation(), reason, tools)

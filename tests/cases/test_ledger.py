@@ -139,7 +139,9 @@ def test_two_cases_do_not_wait_for_each_other(case: Case) -> None:
 def test_a_claim_carries_what_was_recorded(case: Case) -> None:
     recorded = record(case, "input:1", EventKind.INPUT_PROVIDED, input_request_id="7")
 
-    assert take(case) == Claim(
+    claimed = take(case)
+
+    assert claimed == Claim(
         event_id=recorded.event_id,
         case_id=case.id,
         kind=EventKind.INPUT_PROVIDED,
@@ -147,6 +149,7 @@ def test_a_claim_carries_what_was_recorded(case: Case) -> None:
         attempt=1,
         failures=0,
         waits=0,
+        claimed_at=claimed.claimed_at,
     )
 
 

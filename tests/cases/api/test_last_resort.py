@@ -13,7 +13,6 @@ from django.core.wsgi import get_wsgi_application
 
 from cases.api.last_resort import answer_every_failure
 
-
 # A request makes Django look after its connections, which a test must be allowed to have.
 pytestmark = pytest.mark.django_db
 
