@@ -87,8 +87,9 @@ def test_a_lost_answer_is_repeated_with_the_same_key_and_the_same_bytes(
         (say(400, b"<html>"), Refused),
         (say(422, error("unprocessable", "No recipients.")), Refused),
         (say(413, b""), Refused),
-        (say(404, error("not_found", "No such message.")), Refused),
-        (say(404, {"name": "NotFoundError", "message": "No such message."}), Refused),
+        # Without a message to answer only our own inbox can be missing.
+        (say(404, error("not_found", "No such inbox.")), Misconfigured),
+        (say(404, {"name": "NotFoundError", "message": "No such inbox."}), Misconfigured),
         (say(404, b"<html>nothing here</html>"), Misconfigured),
         (say(404, {"message": "Not Found"}), Misconfigured),
         (say(403, error("message_rejected", "The recipient bounced.", fix="Ask support.")), Refused),
@@ -126,6 +127,21 @@ def test_every_answer_to_a_send_has_its_meaning(
 
     assert isinstance(send(client), expected)
     assert len(provider.received) == 1
+
+
+@pytest.mark.parametrize(
+    "body", [error("not_found", "No such message."), {"name": "NotFoundError", "message": "Gone."}]
+)
+def test_a_reply_to_a_message_that_is_gone_is_refused(
+    client: AgentMailClient, provider: Provider, body: dict[str, Any]
+) -> None:
+    provider.play(say(404, body))
+
+    outcome = client.send(
+        "{}", inbox_id=INBOX, idempotency_key="offload.main.1", reply_to_message_id="<gone@x.example>"
+    )
+
+    assert isinstance(outcome, Refused)
 
 
 def test_a_refusal_carries_the_code_and_what_a_person_needs(client: AgentMailClient, provider: Provider) -> None:
