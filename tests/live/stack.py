@@ -213,7 +213,7 @@ class Stack:
             body = {"thread_id": thread_id, "text": text} | values
             return True if self.call("POST", "/inbound", body, base="sandbox")[0] == 200 else None
 
-        wait_for("the sandbox to take the reply", send, 20)
+        wait_for("the sandbox to take the reply", send, 30)
 
     def advance(self, case_id: str, hours: float) -> None:
         """Lets so many hours pass for one case."""
