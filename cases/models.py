@@ -15,7 +15,7 @@ NOTHING_SCHEDULED_MS = 253402300799999
 
 
 def to_ms(moment: datetime) -> int:
-    """Returns Unix milliseconds, the form of every timestamp in the API (CONTRACT "Conventions")."""
+    """Returns Unix milliseconds, the form of every timestamp in the API (docs/api.md)."""
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
 
 
@@ -109,7 +109,7 @@ class Case(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(status__in=list(Status)), name="case_status_is_known"),
             models.CheckConstraint(
-                # Waiting for a human or ended means: nothing is scheduled (CONTRACT "Lifecycle").
+                # Waiting for a human or ended means: nothing is scheduled (docs/lifecycle.md).
                 condition=Q(status="RUNNING") | Q(next_action_at__isnull=True),
                 name="case_only_running_is_scheduled",
             ),

@@ -8,7 +8,7 @@ from cases.models import Attachment, Case, InputRequest, to_ms
 
 
 def represent_attachment(attachment: Attachment) -> dict[str, Any]:
-    """Returns one member of `attachments` (CONTRACT "GET /cases/{id}")."""
+    """Returns one member of `attachments` (docs/api.md "GET /cases/{id}")."""
     return {
         "attachmentId": attachment.attachment_id,
         "name": attachment.name,
@@ -70,7 +70,7 @@ def _add_given(body: dict[str, Any], **members: Any) -> None:
 
 
 def represent_notice(case: Case, attachments: list[Attachment], asked: InputRequest | None) -> dict[str, Any]:
-    """Returns the `data` of a client webhook (CONTRACT "Client webhooks"); `asked` only for case.input_needed."""
+    """Returns the `data` of a client webhook (docs/api.md "Webhooks"); `asked` only for case.input_needed."""
     data: dict[str, Any] = {"caseId": str(case.id)}
     _add_given(data, clientReferenceId=case.client_reference_id)
     data |= {

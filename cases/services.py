@@ -96,7 +96,7 @@ def answer_input_request(
     """Stores a human's answer and queues INPUT_PROVIDED; of two simultaneous answers exactly one succeeds.
 
     Raises CaseNotWaiting, InputRequestMismatch or InputRequestNotPending, checked in this order
-    (CONTRACT "POST /cases/{id}/input"), and then changes nothing.
+    (docs/api.md "POST /cases/{id}/input"), and then changes nothing.
     """
     with transaction.atomic():
         case = lock_case(case_id)
@@ -244,7 +244,7 @@ def record_reply(reply: MatchedReply) -> None:
 
 
 def record_delivery_failure(failure: MatchedFailure) -> None:
-    """Ends the case at once on a bounce, complaint or rejection of our mail (CONTRACT "Lifecycle" 6).
+    """Ends the case at once on a bounce, complaint or rejection of our mail (docs/lifecycle.md).
 
     Runs in the caller's transaction. A report after the end, or a second one, only stands on the timeline.
     """

@@ -1,6 +1,6 @@
 """PURE: what each event and each decision means for a case; must not read a clock, a database or the network.
 
-The rules are CONTRACT "Statuses" and "Lifecycle". Two questions are answered here and nowhere else:
+The rules are those of docs/lifecycle.md. Two questions are answered here and nowhere else:
 `plan_event` says what a worker has to do with an event, and `apply_outcome` says what the case becomes
 once that is done. Both are total: every status meets every event and every outcome.
 """
@@ -58,7 +58,7 @@ class ResultStatus(StrEnum):
 
 
 class Notice(StrEnum):
-    """The client webhooks that a change of a case can cause (CONTRACT "Client webhooks")."""
+    """The client webhooks that a change of a case can cause (docs/api.md "Webhooks")."""
 
     COMPLETED = "case.completed"
     FAILED = "case.failed"

@@ -123,7 +123,7 @@ def parse_decision(stored: dict[str, Any]) -> Decision:
 
 
 def check_snooze(until: datetime, now: datetime) -> str:
-    """Return what is wrong with waiting until then, or "" when it lies ahead and within 60 days (DESIGN section 6)."""
+    """Return what is wrong with waiting until then, or "" when it lies ahead and within 60 days."""
     if until <= now:
         return "the moment to look again does not lie ahead"
     if until - now > SNOOZE_LIMIT:

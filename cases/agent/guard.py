@@ -1,6 +1,6 @@
 """What may leave in a mail: a check of every outgoing text, whoever wrote it; must not repair anything.
 
-No wording of a prompt is a boundary, so these limits are code (DESIGN section 6): plain text, no link or address that
+No wording of a prompt is a boundary, so these limits are code: plain text, no link or address that
 the case does not already hold, nothing invisible, nothing of the private knowledge.
 """
 

@@ -95,7 +95,7 @@ class ResultSchema:
 def compile_result_schema(schema: Mapping[str, Any] | None) -> ResultSchema | SchemaIsGuidance:
     """Return the schema ready to check results with, or why it can only be guidance; never raises, calls nobody.
 
-    Only draft 2020-12 with local references runs (findings: limits 32 kB, 32 levels, patterns of 200 characters
+    Only draft 2020-12 with local references runs (limits: 32 kB, 32 levels, patterns of 200 characters
     without nested quantifiers). None and {} are guidance that asks for nothing.
     """
     if not schema:

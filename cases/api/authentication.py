@@ -29,7 +29,7 @@ class Principal:
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """Takes the header x-api-key (CONTRACT "Conventions")."""
+    """Takes the header x-api-key (docs/api.md)."""
 
     def authenticate(self, request: Request) -> tuple[Principal, None]:
         """Returns the client. Raises AuthenticationFailed (401), or PermissionDenied (403) for a key that is off.

@@ -83,7 +83,7 @@ class AttachmentNotFound(ApiError):
 
 
 def make_envelope(code: str, message: str, details: list[dict[str, str]] | None = None) -> dict[str, Any]:
-    """Returns the body of every error (CONTRACT "Conventions")."""
+    """Returns the body of every error (docs/api.md)."""
     error: dict[str, Any] = {"code": code, "message": message}
     if details:
         error["details"] = details

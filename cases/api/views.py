@@ -66,7 +66,7 @@ class ApiView(APIView):
 
 
 def answer(data: dict[str, Any], status: int = 200) -> Response:
-    """Returns the envelope of a success (CONTRACT "Conventions")."""
+    """Returns the envelope of a success (docs/api.md)."""
     return Response({"ok": True, "data": data}, status=status)
 
 
@@ -86,7 +86,7 @@ class CasesView(ApiView):
     """`/cases`"""
 
     def post(self, request: Request) -> Response:
-        """Opens a case and answers 201; nothing has been sent by then (CONTRACT "POST /cases")."""
+        """Opens a case and answers 201; nothing has been sent by then (docs/api.md "POST /cases")."""
         case = services.open_case(self.get_client(), read_new_case(read_body(request)), now=timezone.now())
         return answer({"caseId": str(case.id), "status": case.status}, 201)
 
@@ -95,7 +95,7 @@ class CaseView(ApiView):
     """`/cases/{id}`"""
 
     def get(self, request: Request, case_id: str) -> Response:
-        """Answers the case; `?includeTranscript=true` adds its thread (CONTRACT "GET /cases/{id}")."""
+        """Answers the case; `?includeTranscript=true` adds its thread (docs/api.md "GET /cases/{id}")."""
         case = find_case(case_id, self.get_client(), Case.objects.all())
         newest_request = case.input_requests.order_by("-requested_at", "-id").first()
         body = represent_case(case, list(case.attachments.all()), newest_request)
@@ -119,7 +119,7 @@ class AttachmentView(ApiView):
     """`/cases/{id}/attachments/{attachmentId}`"""
 
     def get(self, request: Request, case_id: str, attachment_id: str) -> Response:
-        """Answers a fresh download link, asked of the provider each time (CONTRACT "GET …/attachments/…")."""
+        """Answers a fresh download link, asked of the provider each time (docs/api.md)."""
         case = find_case(case_id, self.get_client(), Case.objects.only("id", "client_id"))
         # NUL is no text to PostgreSQL, and so no attachment's id.
         if "\x00" in attachment_id:
@@ -141,7 +141,7 @@ class CancelView(ApiView):
     """`/cases/{id}/cancel`"""
 
     def post(self, request: Request, case_id: str) -> Response:
-        """Ends a case within the request and answers 202; a second call answers the same (CONTRACT "cancel")."""
+        """Ends a case within the request and answers 202; a second call answers the same (docs/api.md)."""
         client = self.get_client()
         case = find_case(case_id, client, Case.objects.only("id", "client_id"))
         try:
@@ -155,7 +155,7 @@ class InputView(ApiView):
     """`/cases/{id}/input`"""
 
     def post(self, request: Request, case_id: str) -> Response:
-        """Takes a human's answer and answers 202 (CONTRACT "POST /cases/{id}/input")."""
+        """Takes a human's answer and answers 202 (docs/api.md "POST /cases/{id}/input")."""
         client = self.get_client()
         case = find_case(case_id, client, Case.objects.only("id", "client_id"))
         given = read_answer(read_body(request))

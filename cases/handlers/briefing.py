@@ -75,7 +75,7 @@ def build_view(
 
 
 def _split_knowledge(knowledge: Any) -> tuple[Any, Any]:
-    """The member `private` informs judgement and never leaves in a mail (CONTRACT "POST /cases")."""
+    """The member `private` informs judgement and never leaves in a mail (docs/api.md "POST /cases")."""
     if not isinstance(knowledge, dict) or "private" not in knowledge:
         return knowledge, None
     public = {name: value for name, value in knowledge.items() if name != "private"}

@@ -1,7 +1,7 @@
 """Dates that people write in mail, six languages, as calendar days; must not guess where day and month are unclear.
 
 dateparser is right on "3 December" and wrong on prose ("We" is Wednesday, "may" is May), on "nächsten Dienstag", "the
-12th", "end of the month" (findings, section 7): phrases are cut out by pattern first, and those are counted by hand.
+12th", "end of the month": phrases are cut out by pattern first, and those are counted by hand.
 """
 
 import re
