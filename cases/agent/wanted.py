@@ -52,7 +52,7 @@ def _is_acronym(word: str) -> bool:
 
 
 def list_wanted_fields(schema: Mapping[str, Any]) -> tuple[WantedField, ...]:
-    """Return the schema's top-level properties in their order, at most 60; () when it names none.
+    """Return the schema's top-level properties, the required ones first in their order, at most 60; () without any.
 
     Where the schema has no `required`, every property is wanted. `{"legalName": "string"}`, which is no JSON Schema
     but what people write, is read as the property it means.
@@ -64,9 +64,10 @@ def list_wanted_fields(schema: Mapping[str, Any]) -> tuple[WantedField, ...]:
         properties = informal if len(informal) == len(schema) else {}
     required = part.get("required")
     wanted = [name for name in required if isinstance(name, str)] if isinstance(required, list) else None
-    names = [name for name in properties if isinstance(name, str) and name.strip()]
+    # `required` first: it is a list and keeps the client's order, which the database does not keep for an object.
     # A required name that the schema does not describe is wanted all the same.
-    names += [name for name in wanted or [] if name not in properties and name.strip()]
+    listed = [*(wanted or []), *properties]
+    names = list(dict.fromkeys(name for name in listed if isinstance(name, str) and name.strip()))
     return tuple(
         _read_field(name, properties.get(name), schema, required=wanted is None or not wanted or name in wanted)
         for name in names[:MAX_FIELDS]

@@ -24,7 +24,7 @@ def test_a_name_becomes_words(name: str, words: str) -> None:
     assert humanize(name) == words
 
 
-def test_fields_keep_the_schemas_order_and_what_it_says_of_them() -> None:
+def test_required_fields_come_first_in_their_order_and_each_keeps_what_the_schema_says_of_it() -> None:
     fields = list_wanted_fields(
         {
             "properties": {
@@ -40,12 +40,12 @@ def test_fields_keep_the_schemas_order_and_what_it_says_of_them() -> None:
     )
 
     assert fields == (
-        WantedField("date", title="Delivery date", type="string", format="date"),
         WantedField("count", description="How many", type="integer", required=True),
+        WantedField("note", required=True),
+        WantedField("date", title="Delivery date", type="string", format="date"),
         WantedField("size", choices=("S", "M")),
         WantedField("tags", type="array", item_type="integer"),
         WantedField("address", type="object", members=("street", "city")),
-        WantedField("note", required=True),
     )
 
 
