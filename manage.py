@@ -37,4 +37,6 @@ if __name__ == "__main__":
     except ImproperlyConfigured as error:
         # A wrong setting is the operator's to mend; a stack trace would hide the sentence that says how.
         sys.stderr.write(f"Offload cannot start: {error}\n")
+        if "OFFLOAD_MODE" not in os.environ:
+            sys.stderr.write("If you meant the local stack: it is not up. Start it with ./dev up, then try again.\n")
         raise SystemExit(1) from None

@@ -1,60 +1,113 @@
 """PURE: which settings Offload refuses to start with; must not read the environment or Django."""
 
+from __future__ import annotations
+
+import base64
+import binascii
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 MODES = ("production", "local")
+AGENTS = ("offline",)
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+SHORTEST_SECRET_KEY = 50
 
 
-def list_production_faults(
-    *,
-    mode: str,
-    secret_key: str,
-    debug: bool,
-    sandbox: bool,
-    sandbox_url: str,
-    agentmail_base_url: str,
-    agentmail_api_key: str,
-    agentmail_inbox_id: str,
-    agentmail_webhook_secrets: list[str],
-    database_url_set: bool,
-    install_id: str,
-    lease_seconds: float,
-    heartbeat_seconds: float,
-    sweep_seconds: int,
-    visibility_seconds: float,
-) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings that can be wrong in a way that only shows when it is too late."""
+
+    mode: str
+    secret_key: str
+    debug: bool
+    log_level: str
+    install_id: str
+    database_url: str
+    lease_seconds: float
+    heartbeat_seconds: float
+    deadline_seconds: float
+    sweep_seconds: int
+    visibility_seconds: int
+    max_failures: int
+    agent: str
+    agentmail_base_url: str
+    agentmail_api_key: str
+    agentmail_inbox_id: str
+    agentmail_webhook_secrets: tuple[str, ...]
+    webhook_allow_private: bool
+    sandbox: bool
+    sandbox_url: str
+
+
+def list_faults(settings: Settings) -> list[str]:
     """Returns one sentence for each setting that must be mended first; an empty list means: start."""
-    if mode not in MODES:
-        return [f'OFFLOAD_MODE is "{mode}"; set it to "production" or "local".']
-    faults = []
-    if heartbeat_seconds * 2 > lease_seconds:
-        faults.append("OFFLOAD_HEARTBEAT_SECONDS must be at most half of OFFLOAD_LEASE_SECONDS.")
-    if sweep_seconds < 1:
-        faults.append("OFFLOAD_SWEEP_SECONDS must be at least 1.")
-    if lease_seconds >= visibility_seconds:
-        faults.append("OFFLOAD_LEASE_SECONDS must be shorter than OFFLOAD_QUEUE_VISIBILITY_SECONDS.")
-    if not re.fullmatch(r"[A-Za-z0-9._~-]{1,100}", install_id):
+    if settings.mode not in MODES:
+        return [f'OFFLOAD_MODE is "{settings.mode}"; set it to "production" or "local".']
+    faults = [*_find_wrong_values(settings), *_find_wrong_times(settings)]
+    if settings.mode == "production":
+        faults += _find_unsafe(settings)
+    return faults
+
+
+def _find_wrong_values(settings: Settings) -> Iterator[str]:
+    if not settings.secret_key:
+        yield "OFFLOAD_SECRET_KEY is not set; set it to at least 50 random characters."
+    if settings.log_level not in LOG_LEVELS:
+        yield f'OFFLOAD_LOG_LEVEL is "{settings.log_level}"; set it to one of {", ".join(LOG_LEVELS)}.'
+    if not re.fullmatch(r"[A-Za-z0-9._~-]{1,100}", settings.install_id):
         # The provider refuses an idempotency key with any other character, and with it every mail.
-        faults.append("OFFLOAD_INSTALL_ID must be 1 to 100 characters of A-Z a-z 0-9 - . _ ~.")
-    if not secret_key:
-        faults.append("OFFLOAD_SECRET_KEY is not set; set it to at least 50 random characters.")
-    if sandbox and not agentmail_base_url.startswith(sandbox_url):
-        faults.append(
+        yield "OFFLOAD_INSTALL_ID must be 1 to 100 characters of A-Z a-z 0-9 - . _ ~."
+    if settings.agent not in AGENTS:
+        yield f'OFFLOAD_AGENT is "{settings.agent}", which names no agent; set it to offline.'
+    if settings.database_url and urlsplit(settings.database_url).scheme not in ("postgres", "postgresql"):
+        yield "DATABASE_URL must begin with postgres:// ; Offload runs on PostgreSQL alone."
+    if urlsplit(settings.agentmail_base_url).scheme not in ("http", "https"):
+        yield "AGENTMAIL_BASE_URL must be an http or https URL, such as https://api.agentmail.to/v0."
+    if not all(map(_is_webhook_secret, settings.agentmail_webhook_secrets)):
+        yield "AGENTMAIL_WEBHOOK_SECRETS must be whsec_ and Base64, as AgentMail shows it; two with a comma between."
+    if settings.sandbox and not settings.agentmail_base_url.startswith(settings.sandbox_url):
+        yield (
             "OFFLOAD_SANDBOX is on, but AGENTMAIL_BASE_URL is not the sandbox's; "
             "a sandbox never runs beside the real mail provider. Unset one of the two."
         )
-    if mode == "local":
-        return faults
-    if debug:
-        faults.append("OFFLOAD_DEBUG is on; it shows settings to strangers. Unset it.")
-    if sandbox:
-        faults.append("OFFLOAD_SANDBOX is on; it would accept mail from anybody. Unset it.")
-    if not agentmail_api_key:
-        faults.append("AGENTMAIL_API_KEY is not set; create a key in AgentMail's console and set it.")
-    if not agentmail_inbox_id:
-        faults.append("AGENTMAIL_INBOX_ID is not set; set it to the address that Offload writes from.")
-    if not agentmail_webhook_secrets:
-        faults.append("AGENTMAIL_WEBHOOK_SECRETS is not set; set it to the whsec_ secret of AgentMail's webhook.")
-    if not database_url_set:
-        faults.append("DATABASE_URL is not set; set it to postgres://user:password@host:5432/name.")
-    return faults
+
+
+def _is_webhook_secret(secret: str) -> bool:
+    try:
+        return secret.startswith("whsec_") and bool(base64.b64decode(secret.removeprefix("whsec_"), validate=True))
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _find_wrong_times(settings: Settings) -> Iterator[str]:
+    if settings.heartbeat_seconds <= 0 or settings.heartbeat_seconds * 2 > settings.lease_seconds:
+        yield "OFFLOAD_HEARTBEAT_SECONDS must be above 0 and at most half of OFFLOAD_LEASE_SECONDS."
+    if settings.lease_seconds >= settings.visibility_seconds:
+        yield "OFFLOAD_LEASE_SECONDS must be shorter than OFFLOAD_QUEUE_VISIBILITY_SECONDS."
+    if settings.deadline_seconds < settings.lease_seconds:
+        yield "OFFLOAD_EVENT_DEADLINE_SECONDS must be at least OFFLOAD_LEASE_SECONDS."
+    if settings.sweep_seconds < 1:
+        yield "OFFLOAD_SWEEP_SECONDS must be at least 1."
+    if settings.max_failures < 1:
+        yield "OFFLOAD_MAX_FAILURES must be at least 1."
+
+
+def _find_unsafe(settings: Settings) -> Iterator[str]:
+    if settings.secret_key and len(settings.secret_key) < SHORTEST_SECRET_KEY:
+        yield f"OFFLOAD_SECRET_KEY is too short; set it to at least {SHORTEST_SECRET_KEY} random characters."
+    if settings.debug:
+        yield "OFFLOAD_DEBUG is on; it shows settings to strangers. Unset it."
+    if settings.sandbox:
+        yield "OFFLOAD_SANDBOX is on; it would accept mail from anybody. Unset it."
+    if settings.webhook_allow_private:
+        yield "OFFLOAD_WEBHOOK_ALLOW_PRIVATE is on; a client could reach your own network through a webhook. Unset it."
+    if not settings.agentmail_api_key:
+        yield "AGENTMAIL_API_KEY is not set; create a key in AgentMail's console and set it."
+    if not settings.agentmail_inbox_id:
+        yield "AGENTMAIL_INBOX_ID is not set; set it to the address that Offload writes from."
+    if not settings.agentmail_webhook_secrets:
+        yield "AGENTMAIL_WEBHOOK_SECRETS is not set; set it to the whsec_ secret of AgentMail's webhook."
+    if not settings.database_url:
+        yield "DATABASE_URL is not set; set it to postgres://user:password@host:5432/name."

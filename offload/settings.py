@@ -10,11 +10,12 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
-from offload.checks import list_production_faults
+from offload.checks import Settings, list_faults
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = Env()
+# Not eager: every wrong value is told at once.
+env = Env(eager=False)
 
 try:
     # -- What kind of run this is
@@ -27,7 +28,7 @@ try:
     OFFLOAD_LOG_LEVEL: str = env.str("OFFLOAD_LOG_LEVEL", "INFO")
 
     # -- Database and queue
-    DATABASE_URL_SET: bool = bool(env.str("DATABASE_URL", ""))
+    DATABASE_URL: str = env.str("DATABASE_URL", "")
     DATABASE: dict[str, Any] = env.dj_db_url("DATABASE_URL", "postgres://offload@127.0.0.1:5432/offload")
     OFFLOAD_DB_POOL_SIZE: int = env.int("OFFLOAD_DB_POOL_SIZE", 0)
     OFFLOAD_QUEUE: str = env.str("OFFLOAD_QUEUE", "offload-tasks")
@@ -58,25 +59,33 @@ try:
     OFFLOAD_SANDBOX: bool = env.bool("OFFLOAD_SANDBOX", False)
     OFFLOAD_SANDBOX_URL: str = env.str("OFFLOAD_SANDBOX_URL", "http://127.0.0.1:8001")
     OFFLOAD_SANDBOX_WEBHOOK_URL: str = env.str("OFFLOAD_SANDBOX_WEBHOOK_URL", "http://127.0.0.1:8000/agentmail/webhook")
+    env.seal()
 except EnvError as error:
     raise ImproperlyConfigured(str(error)) from None
 
-faults = list_production_faults(
-    mode=OFFLOAD_MODE,
-    secret_key=SECRET_KEY,
-    debug=DEBUG,
-    sandbox=OFFLOAD_SANDBOX,
-    sandbox_url=OFFLOAD_SANDBOX_URL,
-    agentmail_base_url=AGENTMAIL_BASE_URL,
-    agentmail_api_key=AGENTMAIL_API_KEY,
-    agentmail_inbox_id=AGENTMAIL_INBOX_ID,
-    agentmail_webhook_secrets=AGENTMAIL_WEBHOOK_SECRETS,
-    database_url_set=DATABASE_URL_SET,
-    install_id=OFFLOAD_INSTALL_ID,
-    lease_seconds=OFFLOAD_LEASE_SECONDS,
-    heartbeat_seconds=OFFLOAD_HEARTBEAT_SECONDS,
-    sweep_seconds=OFFLOAD_SWEEP_SECONDS,
-    visibility_seconds=OFFLOAD_QUEUE_VISIBILITY_SECONDS,
+faults = list_faults(
+    Settings(
+        mode=OFFLOAD_MODE,
+        secret_key=SECRET_KEY,
+        debug=DEBUG,
+        log_level=OFFLOAD_LOG_LEVEL,
+        install_id=OFFLOAD_INSTALL_ID,
+        database_url=DATABASE_URL,
+        lease_seconds=OFFLOAD_LEASE_SECONDS,
+        heartbeat_seconds=OFFLOAD_HEARTBEAT_SECONDS,
+        deadline_seconds=OFFLOAD_EVENT_DEADLINE_SECONDS,
+        sweep_seconds=OFFLOAD_SWEEP_SECONDS,
+        visibility_seconds=OFFLOAD_QUEUE_VISIBILITY_SECONDS,
+        max_failures=OFFLOAD_MAX_FAILURES,
+        agent=OFFLOAD_AGENT,
+        agentmail_base_url=AGENTMAIL_BASE_URL,
+        agentmail_api_key=AGENTMAIL_API_KEY,
+        agentmail_inbox_id=AGENTMAIL_INBOX_ID,
+        agentmail_webhook_secrets=tuple(AGENTMAIL_WEBHOOK_SECRETS),
+        webhook_allow_private=OFFLOAD_WEBHOOK_ALLOW_PRIVATE,
+        sandbox=OFFLOAD_SANDBOX,
+        sandbox_url=OFFLOAD_SANDBOX_URL,
+    )
 )
 if faults:
     raise ImproperlyConfigured("\n  - ".join(["the settings are not safe to run with:", *faults]))

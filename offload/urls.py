@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from agentmail.views import AgentMailWebhookView
 from cases.services import record_delivery_failure, record_reply
 from offload.health import answer_livez, answer_readyz
 
 urlpatterns = [
+    # What people type: the API answers everything else.
+    path("", RedirectView.as_view(url="/admin/")),
+    path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
     path("livez", answer_livez),
     path("readyz", answer_readyz),

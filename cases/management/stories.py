@@ -30,7 +30,7 @@ Maya"""
 def play_first(stage: Stage) -> None:
     """A case that is answered at once."""
     stage.announce("The application hands the case over: POST /cases")
-    stage.open_case()
+    stage.open_case(counterparty=_make_maya())
     stage.announce("The agent writes to Maya")
     running = stage.wait_for_status("RUNNING")
     outreach = stage.wait_for_mail(1)
@@ -41,10 +41,9 @@ def play_first(stage: Stage) -> None:
 
 def play_long(stage: Stage) -> None:
     """Nine days: silence, an absence, a question that a human answers, and the form at last."""
-    address = f"maya.{time.time_ns()}@northstar.example"
     stage.announce("Day 0. The application hands the case over: POST /cases")
     stage.open_case(
-        counterparty={"name": "Maya Lindqvist", "address": address, "company": "Northstar"},
+        counterparty=_make_maya(),
         followUpDelayHours=48,
     )
     outreach = stage.wait_for_mail(1)
@@ -54,6 +53,12 @@ def play_long(stage: Stage) -> None:
     _be_away(stage, outreach["thread_id"])
     _ask_back(stage, outreach["thread_id"])
     _finish(stage, outreach["thread_id"])
+
+
+def _make_maya() -> dict[str, str]:
+    """An address of her own for each play: one that bounced in an earlier play gets no more mail."""
+    address = f"maya.{time.time_ns() // 1_000_000}@northstar.example"
+    return {"name": "Maya Lindqvist", "address": address, "company": "Northstar"}
 
 
 def _fall_silent(stage: Stage) -> None:

@@ -6,66 +6,92 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import agentmail
-from offload.checks import list_production_faults
+from cases.agent.choose import build_agent
+from offload.checks import AGENTS, Settings, list_faults
 
 ROOT = Path(__file__).resolve().parents[2]
-SAFE: dict[str, Any] = {
-    "mode": "production",
-    "secret_key": "x" * 50,
-    "debug": False,
-    "sandbox": False,
-    "sandbox_url": "http://127.0.0.1:8001",
-    "agentmail_base_url": "https://api.agentmail.to/v0",
-    "agentmail_api_key": "am_1",
-    "agentmail_inbox_id": "agent@acme.example",
-    "agentmail_webhook_secrets": ["whsec_1"],
-    "database_url_set": True,
-    "install_id": "main",
-    "lease_seconds": 45.0,
-    "heartbeat_seconds": 15.0,
-    "sweep_seconds": 10,
-    "visibility_seconds": 120.0,
-}
+SAFE = Settings(
+    mode="production",
+    secret_key="x" * 50,
+    debug=False,
+    log_level="INFO",
+    install_id="main",
+    database_url="postgres://offload:pw@db:5432/offload",
+    lease_seconds=45.0,
+    heartbeat_seconds=15.0,
+    deadline_seconds=300.0,
+    sweep_seconds=10,
+    visibility_seconds=120,
+    max_failures=5,
+    agent="offline",
+    agentmail_base_url="https://api.agentmail.to/v0",
+    agentmail_api_key="am_1",
+    agentmail_inbox_id="agent@acme.example",
+    agentmail_webhook_secrets=("whsec_dGVzdA==",),
+    webhook_allow_private=False,
+    sandbox=False,
+    sandbox_url="http://127.0.0.1:8001",
+)
+AT_THE_SANDBOX: dict[str, Any] = {"sandbox": True, "agentmail_base_url": "http://127.0.0.1:8001/sandbox/agentmail/v0"}
 
 
 def test_safe_settings_have_no_fault() -> None:
-    assert list_production_faults(**SAFE) == []
+    assert list_faults(SAFE) == []
 
 
 @pytest.mark.parametrize(
     ("name", "value", "names"),
     [
+        ("mode", "staging", "OFFLOAD_MODE"),
         ("secret_key", "", "OFFLOAD_SECRET_KEY"),
+        ("secret_key", "x" * 49, "OFFLOAD_SECRET_KEY"),
         ("debug", True, "OFFLOAD_DEBUG"),
+        ("log_level", "LOUD", "OFFLOAD_LOG_LEVEL"),
+        ("install_id", "two words", "OFFLOAD_INSTALL_ID"),
+        ("database_url", "", "DATABASE_URL"),
+        ("database_url", "mysql://db/offload", "DATABASE_URL"),
+        ("heartbeat_seconds", 30.0, "OFFLOAD_HEARTBEAT_SECONDS"),
+        ("heartbeat_seconds", 0.0, "OFFLOAD_HEARTBEAT_SECONDS"),
+        ("lease_seconds", 120.0, "OFFLOAD_LEASE_SECONDS"),
+        ("deadline_seconds", 10.0, "OFFLOAD_EVENT_DEADLINE_SECONDS"),
+        ("sweep_seconds", 0, "OFFLOAD_SWEEP_SECONDS"),
+        ("max_failures", 0, "OFFLOAD_MAX_FAILURES"),
+        ("agent", "gpt", "OFFLOAD_AGENT"),
+        ("agentmail_base_url", "foo", "AGENTMAIL_BASE_URL"),
         ("agentmail_api_key", "", "AGENTMAIL_API_KEY"),
         ("agentmail_inbox_id", "", "AGENTMAIL_INBOX_ID"),
-        ("agentmail_webhook_secrets", [], "AGENTMAIL_WEBHOOK_SECRETS"),
-        ("database_url_set", False, "DATABASE_URL"),
-        ("heartbeat_seconds", 30.0, "OFFLOAD_HEARTBEAT_SECONDS"),
-        ("sweep_seconds", 0, "OFFLOAD_SWEEP_SECONDS"),
-        ("lease_seconds", 120.0, "OFFLOAD_LEASE_SECONDS"),
-        ("install_id", "two words", "OFFLOAD_INSTALL_ID"),
-        ("mode", "staging", "OFFLOAD_MODE"),
+        ("agentmail_webhook_secrets", (), "AGENTMAIL_WEBHOOK_SECRETS"),
+        ("agentmail_webhook_secrets", ("notwhsec",), "AGENTMAIL_WEBHOOK_SECRETS"),
+        ("agentmail_webhook_secrets", ("whsec_dGVzdA==", "whsec_!"), "AGENTMAIL_WEBHOOK_SECRETS"),
+        ("webhook_allow_private", True, "OFFLOAD_WEBHOOK_ALLOW_PRIVATE"),
     ],
 )
-def test_each_unsafe_setting_is_named(name: str, value: object, names: str) -> None:
-    [fault] = list_production_faults(**SAFE | {name: value})
+def test_each_wrong_or_unsafe_setting_is_named(name: str, value: object, names: str) -> None:
+    [fault] = list_faults(replace(SAFE, **{name: value}))  # type: ignore[arg-type]
 
     assert fault.startswith(names)
 
 
-def test_the_sandbox_is_refused_in_production_and_beside_the_real_provider_anywhere() -> None:
-    at_the_sandbox = {"sandbox": True, "agentmail_base_url": "http://127.0.0.1:8001/sandbox/agentmail/v0"}
+def test_every_fault_is_told_at_once() -> None:
+    assert len(list_faults(replace(SAFE, secret_key="", agentmail_api_key="", max_failures=0))) == 3
 
-    assert [fault[:21] for fault in list_production_faults(**SAFE | at_the_sandbox)] == ["OFFLOAD_SANDBOX is on"]
-    assert list_production_faults(**SAFE | at_the_sandbox | {"mode": "local"}) == []
-    assert len(list_production_faults(**SAFE | {"sandbox": True, "mode": "local"})) == 1
+
+def test_the_sandbox_is_refused_in_production_and_beside_the_real_provider_anywhere() -> None:
+    assert [fault[:21] for fault in list_faults(replace(SAFE, **AT_THE_SANDBOX))] == ["OFFLOAD_SANDBOX is on"]
+    assert list_faults(replace(SAFE, **AT_THE_SANDBOX, mode="local")) == []
+    assert len(list_faults(replace(SAFE, sandbox=True, mode="local"))) == 1
+
+
+def test_the_agents_that_may_be_named_are_those_that_can_be_built() -> None:
+    for name in AGENTS:
+        assert build_agent(name)
 
 
 def run_manage(**env: str) -> subprocess.CompletedProcess[str]:
@@ -90,10 +116,11 @@ def test_production_without_settings_refuses_to_start_and_names_every_one() -> N
 
 
 def test_a_value_of_the_wrong_type_is_named_without_a_stack_trace() -> None:
-    refused = run_manage(OFFLOAD_MODE="local", OFFLOAD_SECRET_KEY="x", OFFLOAD_MAX_FAILURES="many")
+    refused = run_manage(OFFLOAD_MODE="local", OFFLOAD_SWEEP_SECONDS="x", OFFLOAD_MAX_FAILURES="many")
 
     assert refused.returncode == 1
     assert "OFFLOAD_MAX_FAILURES" in refused.stderr
+    assert "OFFLOAD_SWEEP_SECONDS" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 

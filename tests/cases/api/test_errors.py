@@ -23,7 +23,6 @@ SOME_CASE = "/cases/7c9e6679-7425-40de-944b-e07fc1f90ae7"
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
         "/nothing",
         "/cases/",
         "/case",
@@ -177,3 +176,10 @@ def test_a_form_of_the_admin_that_is_too_large_is_told_so() -> None:
 
     assert response.status_code == 413
     assert read_error(response)["code"] == "PAYLOAD_TOO_LARGE"
+
+
+@pytest.mark.parametrize("path", ["/", "/admin"])
+def test_what_people_type_leads_to_the_admin(api: Api, path: str) -> None:
+    response = api.get(path)
+
+    assert (response.status_code, response.headers["Location"]) == (302, "/admin/")
