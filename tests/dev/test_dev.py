@@ -255,7 +255,7 @@ def test_the_first_screen_says_that_mail_stays_here_and_who_answers() -> None:
     assert "http://127.0.0.1:8000   x-api-key: off_1" in screen
     assert "http://127.0.0.1:8000/admin/   support / support-password" in screen
     assert "Mail goes to the sandbox and never leaves this machine. For real mail set AGENTMAIL_API_KEY" in screen
-    assert "The offline agent answers: fixed rules, no model. OFFLOAD_AGENT names another." in screen
+    assert "The offline agent answers: fixed rules, no model. This version has no other." in screen
 
 
 def test_the_first_screen_warns_of_real_mail_and_offers_no_receiver() -> None:

@@ -57,7 +57,7 @@ def test_a_case_goes_from_post_to_case_completed(stack: Stack) -> None:
 def test_the_transcript_is_null_before_the_first_mail_and_then_holds_both_sides(stack: Stack) -> None:
     case_id = stack.open_case()
     outreach = stack.wait_for_mail(case_id)
-    stack.reply(outreach["thread_id"], ANSWER)
+    stack.reply(outreach["thread_id"], ANSWER, attachments=[W9])
     stack.wait_for_status(case_id, "COMPLETED")
 
     _, answer = stack.call("GET", f"/cases/{case_id}?includeTranscript=true")

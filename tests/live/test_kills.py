@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.stack import Stack, wait_for
-from tests.live.test_first_case import ANSWER
+from tests.live.test_first_case import ANSWER, W9
 
 pytestmark = pytest.mark.live
 
@@ -30,7 +30,7 @@ def test_a_worker_killed_in_the_middle_of_a_send_loses_nothing_and_sends_nothing
     [mail] = stack.list_sent(case_id)
     assert mail["message_id"] == first["message_id"]
     assert case["attemptCount"] == 1
-    stack.reply(first["thread_id"], ANSWER)
+    stack.reply(first["thread_id"], ANSWER, attachments=[W9])
     assert stack.wait_for_status(case_id, "COMPLETED")["result"]["taxId"] == "12-3456789"
 
 
@@ -39,7 +39,7 @@ def test_a_worker_killed_in_the_middle_of_an_evaluation_loses_nothing_and_tells_
     outreach = stack.wait_for_mail(case_id)
     stack.wait_for_status(case_id, "RUNNING")
     stack.play_faults(read=[{"fault": "timeout", "seconds": 60}])
-    stack.reply(outreach["thread_id"], ANSWER)
+    stack.reply(outreach["thread_id"], ANSWER, attachments=[W9])
     stack.wait_until_played("read")
     assert stack.get_case(case_id)["status"] == "RUNNING"
 
@@ -145,7 +145,7 @@ def test_a_killed_database_loses_nothing(stack: Stack) -> None:
     stack.wait_for_status(case_id, "RUNNING")
 
     stack.kill("postgres")
-    stack.reply(outreach["thread_id"], ANSWER)
+    stack.reply(outreach["thread_id"], ANSWER, attachments=[W9])
 
     assert stack.wait_for_status(case_id, "COMPLETED", seconds=90)["attemptCount"] == 1
     notices = wait_for("the webhook", lambda: stack.list_notices(case_id) or None)

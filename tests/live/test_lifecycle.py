@@ -11,7 +11,7 @@ from http.cookiejar import CookieJar
 import pytest
 
 from tests.live.stack import Stack, wait_for
-from tests.live.test_first_case import ANSWER
+from tests.live.test_first_case import ANSWER, W9
 
 pytestmark = pytest.mark.live
 
@@ -146,7 +146,7 @@ def test_with_max_attempts_zero_the_first_silence_ends_the_case(stack: Stack) ->
 def test_a_reply_whose_webhook_was_lost_stops_the_follow_up_and_decides(stack: Stack) -> None:
     case_id, thread_id = start(stack)
     stack.play_faults(webhook=["drop"])
-    stack.reply(thread_id, ANSWER)
+    stack.reply(thread_id, ANSWER, attachments=[W9])
     stack.wait_until_played("webhook")
     assert stack.get_case(case_id)["status"] == "RUNNING"
 
@@ -269,7 +269,7 @@ def test_a_reply_that_arrives_while_a_question_stands_may_end_the_case(stack: St
     stack.reply(thread_id, "Hi Ana,\n\nwhich of our subsidiaries do you need it for?\n\nMaya")
     stack.wait_for_status(case_id, "INPUT_NEEDED")
 
-    stack.reply(thread_id, ANSWER)
+    stack.reply(thread_id, ANSWER, attachments=[W9])
 
     case = stack.wait_for_status(case_id, "COMPLETED")
     assert case["inputRequest"]["status"] == "RESOLVED"
@@ -320,7 +320,7 @@ def test_a_transient_bounce_changes_nothing(stack: Stack) -> None:
     body = {"message_id": outreach["message_id"], "type": "Transient"}
     stack.call("POST", "/bounce", body, base="sandbox")
     # The reply behind it shows that the report has been read.
-    stack.reply(outreach["thread_id"], ANSWER)
+    stack.reply(outreach["thread_id"], ANSWER, attachments=[W9])
 
     assert running["status"] == "RUNNING"
     assert stack.wait_for_status(case_id, "COMPLETED", "FAILED")["status"] == "COMPLETED"
@@ -331,7 +331,7 @@ def test_a_transient_bounce_changes_nothing(stack: Stack) -> None:
 
 def test_nothing_leaves_an_ended_case(stack: Stack) -> None:
     case_id, thread_id = start(stack)
-    stack.reply(thread_id, ANSWER)
+    stack.reply(thread_id, ANSWER, attachments=[W9])
     ended = stack.wait_for_status(case_id, "COMPLETED")
 
     stack.reply(thread_id, "One more question: may we use your logo?")
@@ -376,7 +376,7 @@ def test_webhooks_that_come_twice_or_out_of_order_change_nothing(stack: Stack) -
     stack.play_faults(webhook=["duplicate", "reorder"])
 
     stack.reply(thread_id, "Legal name: Northstar LLC")
-    stack.reply(thread_id, "Tax ID: 12-3456789")
+    stack.reply(thread_id, "Tax ID: 12-3456789", attachments=[W9])
 
     case = stack.wait_for_status(case_id, "COMPLETED")
     assert case["result"] == {"legalName": "Northstar LLC", "taxId": "12-3456789"}
@@ -387,7 +387,7 @@ def test_a_reply_that_outruns_our_own_commit_is_found(stack: Stack) -> None:
     stack.play_faults(send=[{"fault": "slow", "seconds": 3}])
     case_id = stack.open_case()
     outreach = stack.wait_for_mail(case_id)
-    stack.reply(outreach["thread_id"], ANSWER)
+    stack.reply(outreach["thread_id"], ANSWER, attachments=[W9])
     assert stack.get_case(case_id)["status"] == "CREATED"
 
     case = stack.wait_for_status(case_id, "COMPLETED")
