@@ -29,6 +29,7 @@ class Settings:
     heartbeat_seconds: float
     deadline_seconds: float
     sweep_seconds: int
+    follow_up_sweep_seconds: int
     visibility_seconds: int
     max_failures: int
     agent: str
@@ -90,6 +91,8 @@ def _find_wrong_times(settings: Settings) -> Iterator[str]:
         yield "OFFLOAD_EVENT_DEADLINE_SECONDS must be at least OFFLOAD_LEASE_SECONDS."
     if settings.sweep_seconds < 1:
         yield "OFFLOAD_SWEEP_SECONDS must be at least 1."
+    if settings.follow_up_sweep_seconds < 1:
+        yield "OFFLOAD_FOLLOW_UP_SWEEP_SECONDS must be at least 1."
     if settings.max_failures < 1:
         yield "OFFLOAD_MAX_FAILURES must be at least 1."
 

@@ -42,6 +42,7 @@ try:
     OFFLOAD_EVENT_DEADLINE_SECONDS: float = env.float("OFFLOAD_EVENT_DEADLINE_SECONDS", 300)
     OFFLOAD_MAX_FAILURES: int = env.int("OFFLOAD_MAX_FAILURES", 5)
     OFFLOAD_SWEEP_SECONDS: int = env.int("OFFLOAD_SWEEP_SECONDS", 10)
+    OFFLOAD_FOLLOW_UP_SWEEP_SECONDS: int = env.int("OFFLOAD_FOLLOW_UP_SWEEP_SECONDS", 3600)
 
     # -- Mail
     AGENTMAIL_API_KEY: str = env.str("AGENTMAIL_API_KEY", "")
@@ -75,6 +76,7 @@ faults = list_faults(
         heartbeat_seconds=OFFLOAD_HEARTBEAT_SECONDS,
         deadline_seconds=OFFLOAD_EVENT_DEADLINE_SECONDS,
         sweep_seconds=OFFLOAD_SWEEP_SECONDS,
+        follow_up_sweep_seconds=OFFLOAD_FOLLOW_UP_SWEEP_SECONDS,
         visibility_seconds=OFFLOAD_QUEUE_VISIBILITY_SECONDS,
         max_failures=OFFLOAD_MAX_FAILURES,
         agent=OFFLOAD_AGENT,
@@ -238,7 +240,7 @@ CELERY_BEAT_SCHEDULER = "offload.beat:LeaderScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep events": {"task": "cases.sweep_events", "schedule": OFFLOAD_SWEEP_SECONDS},
-    "sweep follow-ups": {"task": "cases.sweep_follow_ups", "schedule": 3600.0},
+    "sweep follow-ups": {"task": "cases.sweep_follow_ups", "schedule": float(OFFLOAD_FOLLOW_UP_SWEEP_SECONDS)},
     "give up old events": {"task": "cases.give_up_old_events", "schedule": 3600.0},
     "match waiting mail": {"task": "cases.match_waiting_mail", "schedule": 60.0},
     "sweep deliveries": {"task": "webhooks.sweep_deliveries", "schedule": OFFLOAD_SWEEP_SECONDS},

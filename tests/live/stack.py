@@ -25,6 +25,7 @@ QUICK = {
     "OFFLOAD_LEASE_SECONDS": "3",
     "OFFLOAD_HEARTBEAT_SECONDS": "1",
     "OFFLOAD_SWEEP_SECONDS": "1",
+    "OFFLOAD_FOLLOW_UP_SWEEP_SECONDS": "1",
 }
 # What the surrounding test run set for its own processes must not reach the stack.
 OWN = ("OFFLOAD_", "AGENTMAIL_", "AWS_", "DATABASE_URL", "DJANGO_SETTINGS_MODULE")

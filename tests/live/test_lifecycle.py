@@ -123,6 +123,16 @@ def test_silence_brings_follow_ups_in_the_thread_and_then_max_retries(stack: Sta
     assert len(stack.list_sent(case_id)) == 3
 
 
+def test_beat_alone_finds_a_case_that_falls_due(stack: Stack) -> None:
+    case_id, _ = start(stack, followUpDelayHours=1)
+
+    # Due in four seconds of real time, when nobody advances anything any more.
+    stack.advance(case_id, 1 - 4 / 3600)
+    assert len(stack.list_sent(case_id)) == 1
+
+    stack.wait_for_mail(case_id, 2)
+
+
 def test_before_its_time_nothing_follows(stack: Stack) -> None:
     case_id, _ = start(stack)
 
