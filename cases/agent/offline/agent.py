@@ -8,6 +8,7 @@ from decimal import Decimal
 from cases.agent.decisions import Decision, InputNeeded, RequiresReply
 from cases.agent.guard import check_outgoing
 from cases.agent.offline.assessing import Facts, find_objective
+from cases.agent.offline.hints import hint
 from cases.agent.offline.human import judge_answer
 from cases.agent.offline.judging import judge
 from cases.agent.offline.letters import write_follow_up, write_mail, write_outreach
@@ -30,6 +31,7 @@ class OfflineAgent:
             value = ask_human(
                 f'The objective "{" ".join(view.objective.split())[:200]}" does not say what to ask for. '
                 "What should I write to them about?",
+                'You can write what to ask for, such as "Collect a signed W-9 form".',
                 "An objective of fewer than two words.",
             )
         else:
@@ -39,7 +41,9 @@ class OfflineAgent:
             ]
             if view.human_answers:
                 attempts.append(lambda: _draft_from_answer(view))
-            value = _first_allowed(attempts, view, hits) or _ask_for_wording(hits)
+            value = _first_allowed(attempts, view, hits) or _ask_for_wording(
+                hits, "You can write the text of the message, which is sent as you write it."
+            )
         return Outcome(value, _audit("draft_outreach", view, started, hits))
 
     def draft_follow_up(self, view: CaseView) -> Outcome[Draft | InputNeeded]:
@@ -51,7 +55,7 @@ class OfflineAgent:
             lambda: write_follow_up(view, facts.ask, facts.missing, has_some=bool(facts.noted)),
             lambda: write_follow_up(view, facts.ask, (), has_some=False),
         ]
-        value: Draft | InputNeeded = _first_allowed(attempts, view, hits) or _ask_for_wording(hits)
+        value: Draft | InputNeeded = _first_allowed(attempts, view, hits) or _ask_for_wording(hits, hint(facts))
         return Outcome(value, _audit("draft_follow_up", view, started, hits))
 
     def evaluate(self, view: CaseView) -> Outcome[Decision]:
@@ -60,7 +64,7 @@ class OfflineAgent:
         facts = Facts(view)
         hits: list[str] = []
         verdict = judge_answer(facts) if view.reason == "input" else judge(facts)
-        value: Decision = _check_reply(verdict, view, hits) if isinstance(verdict, ProposedReply) else verdict
+        value: Decision = _check_reply(verdict, facts, hits) if isinstance(verdict, ProposedReply) else verdict
         return Outcome(value, _audit("evaluate", view, started, hits))
 
 
@@ -74,13 +78,13 @@ def _first_allowed(attempts: Sequence[Callable[[], Draft]], view: CaseView, hits
     return None
 
 
-def _check_reply(reply: ProposedReply, view: CaseView, hits: list[str]) -> RequiresReply | InputNeeded:
+def _check_reply(reply: ProposedReply, facts: Facts, hits: list[str]) -> RequiresReply | InputNeeded:
     for body in filter(None, (reply.body, reply.minimal)):
-        found = check_outgoing(body, "", view)
+        found = check_outgoing(body, "", facts.view)
         if not found:
             return RequiresReply(kind="REQUIRES_REPLY", body=body, rationale=reply.rationale, confidence=0.8)
         hits.extend(f"{hit.rule}: {hit.detail}" for hit in found)
-    return _ask_for_wording(hits)
+    return _ask_for_wording(hits, hint(facts))
 
 
 def _draft_from_answer(view: CaseView) -> Draft:
@@ -94,10 +98,11 @@ def _draft_from_answer(view: CaseView) -> Draft:
     )
 
 
-def _ask_for_wording(hits: Sequence[str]) -> InputNeeded:
+def _ask_for_wording(hits: Sequence[str], choices: str) -> InputNeeded:
     rules = ", ".join(dict.fromkeys(hit.partition(":")[0] for hit in hits))
     return ask_human(
         f"I could not write a message that passes the checks on outgoing mail ({rules}). Which words may I send them?",
+        choices,
         "The guard refused every wording.",
     )
 

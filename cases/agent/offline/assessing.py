@@ -10,7 +10,7 @@ from cases.agent.offline.fields import Found, Gathered, gather, list_sources
 from cases.agent.offline.letters import is_derived
 from cases.agent.offline.questions import list_entries
 from cases.agent.offline.reading import Reading
-from cases.agent.offline.signals import claims_file, wants_file
+from cases.agent.offline.signals import claims_file, collects_file, waives_file, wants_file
 from cases.agent.protocol import CaseView
 from cases.agent.schema import ResultSchema, SchemaIsGuidance, compile_result_schema
 from cases.agent.wanted import WantedField
@@ -118,6 +118,19 @@ class Facts:
         texts = [self.view.objective, *(f"{key}: {value}" for key, value in list_entries(self.view))]
         texts += [message.text for message in self.reading.ours]
         return "\n".join(texts)[:50_000]
+
+    @cached_property
+    def is_file_waived(self) -> bool:
+        """Whether a human has said that the file is not needed or has come another way."""
+        return any(waives_file(answer.question, answer.answer) for answer in self.view.human_answers)
+
+    @cached_property
+    def lacks_file(self) -> bool:
+        """Whether the case is to collect a file, none has come from the counterparty, and no human goes without."""
+        is_collected = collects_file(find_objective(self.view)) or any(
+            field.required and is_derived(field) and wants_file(field.label) for field in self.fields
+        )
+        return is_collected and not self.reading.documents and not self.is_file_waived
 
     @cached_property
     def wants_file(self) -> bool:

@@ -7,10 +7,12 @@ from cases.agent.guard import remove_invisible
 from cases.agent.offline.asking import first_name
 from cases.agent.offline.assessing import Facts
 from cases.agent.offline.fields import cite
-from cases.agent.offline.judging import judge
+from cases.agent.offline.hints import has_asked, hint, relays_answer
+from cases.agent.offline.judging import ask_for_file, judge
+from cases.agent.offline.letters import join_names, name_inline
 from cases.agent.offline.phrases import compile_phrases
-from cases.agent.offline.questions import find_questions, sets_condition
 from cases.agent.offline.reading import fold, quote, shorten, split_sentences
+from cases.agent.offline.signals import waives_file
 from cases.agent.offline.verdicts import Verdict, accept, answer_them, ask_human, judge_wait, nudge
 from cases.agent.offline.waiting import read_instruction
 from cases.agent.protocol import HumanAnswer
@@ -92,9 +94,14 @@ def judge_answer(facts: Facts) -> Verdict:
         return judge_wait(facts, wait, answer.answered_at, by_human=True)
     if _finds(_GIVE_UP, folded, facts):
         return _give_up(answer, len(answers))
-    if facts.is_complete and (_gave_values(facts) or _finds(_ACCEPT, folded, facts)):
-        return accept(facts, "A human supplied or accepted the values.")
-    if _finds(_ACCEPT, folded, facts) and not facts.fields and len(folded.split()) > 1:
+    is_accepted = _finds(_ACCEPT, folded, facts) or waives_file(answer.question, answer.answer)
+    if facts.is_complete and is_accepted:
+        return accept(facts, "A human accepted the values as they are.")
+    if facts.is_complete and _gave_values(facts):
+        if facts.lacks_file:
+            return ask_for_file(facts)
+        return accept(facts, "A human supplied the values.")
+    if is_accepted and not facts.fields and len(folded.split()) > 1:
         return _complete_by_word(facts, answer, len(answers))
     if newest is not None and newest.sender == "counterparty" and _finds(_GENUINE, folded, facts):
         return judge(facts)
@@ -139,7 +146,6 @@ def _complete_by_word(facts: Facts, answer: HumanAnswer, number: int) -> Verdict
 
 
 def _judge_instruction(facts: Facts, answer: HumanAnswer, folded: str) -> Verdict:
-    newest = facts.reading.newest
     if _NO_IDEA.search(folded):
         return _explain(facts, "Your answer leaves the question open.")
     told = _TELL.match(answer.answer.strip())
@@ -147,11 +153,11 @@ def _judge_instruction(facts: Facts, answer: HumanAnswer, folded: str) -> Verdic
         return answer_them(facts, _sentence(told["text"]), "Relays what the human wants them to know.")
     if _GO_ON.search(folded) and not _NEGATION.search(folded):
         return nudge(facts)
-    pending = facts.reading.pending
-    has_asked = any(find_questions(reply) for reply in pending)
-    wants_answer = has_asked or any(sets_condition(reply) for reply in pending)
-    if wants_answer and newest is not None and newest.sender == "counterparty" and not _is_for_us(folded, facts):
-        lead = "Here is the answer to your question: " if has_asked else ""
+    if _gave_values(facts):
+        names = join_names([name_inline(field) for field in facts.noted]) if facts.noted else "what you wrote"
+        return _explain(facts, f"I have noted {names}, and the case needs more to go on.")
+    if relays_answer(facts) and not _is_for_us(folded, facts):
+        lead = "Here is the answer to your question: " if has_asked(facts) else ""
         text = f"Thank you for your patience. {lead}{_sentence(answer.answer)}"
         return answer_them(facts, text, "Relays the human's answer to what they asked.")
     return _explain(facts, "I could not turn your answer into a next step.")
@@ -176,10 +182,4 @@ def _sentence(text: str) -> str:
 
 
 def _explain(facts: Facts, why: str) -> Verdict:
-    fields = ", ".join(f'"{field.label}: ..."' for field in facts.missing[:8])
-    values = f", the missing values ({fields})" if fields else ', "mark it as complete"'
-    return ask_human(
-        f'{why} Please answer with one of: "tell them ...", "remind them"{values}, "try again on <date>" '
-        'or "close the case".',
-        "The rules understand a few kinds of answers only.",
-    )
+    return ask_human(f"{why} How should I go on?", hint(facts), "The rules understand a few kinds of answers only.")

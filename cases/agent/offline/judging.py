@@ -1,5 +1,6 @@
 """What the newest reply means for a case; ends a case only on what is plain, and asks a human about the rest."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ from cases.agent.decisions import FailedRejected, GoalAchieved, InputNeeded, Sno
 from cases.agent.offline.assessing import Facts
 from cases.agent.offline.confirmations import find_confirmation, is_doubtful, names_other_facts
 from cases.agent.offline.fields import cite
+from cases.agent.offline.hints import hint
 from cases.agent.offline.letters import ask_for_file_again, ask_for_missing, format_value, name_inline, write_mail
 from cases.agent.offline.phrases import compile_phrases
 from cases.agent.offline.questions import Answer, answer_question, find_questions, quote_questions
@@ -69,6 +71,7 @@ def _judge_thread(facts: Facts) -> Verdict:
         return ask_human(
             f"{newest.sender_name or 'Somebody else'}, who is not the counterparty of this case, wrote: "
             f"{quote(Reply(newest).excerpt)} How should I go on?",
+            hint(facts),
             "Only the counterparty's own words can end a case.",
         )
     return _judge_reply(facts)
@@ -101,6 +104,7 @@ def _judge_reply(facts: Facts) -> Verdict:
         return ask_human(
             f"A message of {name_them(facts)} gives orders to an automatic reader: {quote(newest.excerpt)} "
             "Is this really their answer, and how should I go on?",
+            hint(facts, "it is genuine"),
             "Text that addresses the program is no basis for an outcome.",
         )
     objective = f"{facts.view.objective} {' '.join(field.label for field in facts.fields)}"
@@ -123,8 +127,6 @@ def _judge_reply(facts: Facts) -> Verdict:
 
 def _judge_complete(facts: Facts, refused: list[str]) -> Verdict:
     pending = facts.reading.pending
-    if facts.wants_file and any(claims_file(reply) for reply in pending) and not facts.reading.documents:
-        return _ask_for_file(facts)
     sources = {found.message_id for found in facts.gathered.values.values()}
     relevant = [reply for reply in facts.reading.replies if reply in pending or reply.message.message_id in sources]
     doubt = next((text for text in [*refused, *map(find_reservation, relevant)] if text), "")
@@ -132,8 +134,14 @@ def _judge_complete(facts: Facts, refused: list[str]) -> Verdict:
         return ask_human(
             f"{name_them(facts)} gave everything that was asked for, but also wrote: {quote(doubt, 300)} "
             "May I take it as it is?",
+            hint(facts, "accept it"),
             "A reservation stands beside the values.",
         )
+    is_announced = facts.wants_file and any(claims_file(reply) for reply in pending)
+    if is_announced and not facts.reading.documents and not facts.is_file_waived:
+        return ask_for_file(facts)
+    if facts.lacks_file:
+        return _judge_questions(facts) or _judge_waiting(facts) or ask_for_file(facts)
     questions = [question for reply in pending for question in find_questions(reply)]
     asked = f" They also asked: {quote_questions(questions)}" if questions else ""
     return accept(facts, f"Every value that the schema asks for stands in their own words.{asked}")
@@ -174,8 +182,8 @@ def _judge_confirmation(facts: Facts) -> Verdict | None:
     today = newest.message.sent_at.astimezone(facts.zone).date()
     if names_other_facts(newest, facts.case_text, today):
         return _ask_about(facts, "agrees, but names a day or a figure that is not ours")
-    if (claims_file(newest) or facts.wants_file) and not facts.reading.documents:
-        return _ask_for_file(facts)
+    if (claims_file(newest) or facts.wants_file) and not facts.reading.documents and not facts.is_file_waived:
+        return ask_for_file(facts)
     passage = sentence or newest.sentences[0]
     message_id = newest.message.message_id
     if is_one_yes:
@@ -219,9 +227,10 @@ def _judge_questions(facts: Facts) -> Verdict | None:
         return ask_human(
             f"{name_them(facts)} asks: {quote_questions(open_ones)} "
             "Neither the case's knowledge nor an earlier answer holds this. What should I answer?",
+            hint(facts),
             "A question that the public knowledge does not plainly answer.",
         )
-    found = list(dict.fromkeys(answer for answer in answers if answer is not None))
+    found = list(dict.fromkeys(answer for known in answers if known is not None for answer in known))
     return answer_them(facts, _phrase(found), "The public knowledge plainly answers what they asked.")
 
 
@@ -262,22 +271,34 @@ def _seeks_a_time(facts: Facts) -> bool:
 def _judge_files(facts: Facts) -> Verdict | None:
     pending = facts.reading.pending
     if claims_file(pending[-1]) and not facts.reading.documents:
-        return _ask_for_file(facts)
+        return ask_for_file(facts)
     files = [file.name for reply in pending for file in reply.documents]
     wanted = [field for field in facts.missing if field.name not in facts.unusable]
     if files and wanted:
         names = ", ".join(name_inline(field) for field in wanted)
+        words = pending[-1].excerpt
+        wrote = f" and wrote: {quote(words, 200)}" if words else "."
         return ask_human(
-            f"{name_them(facts)} sent {', '.join(files)[:300]}. I cannot read files: please look for {names} "
+            f"{name_them(facts)} sent {', '.join(files)[:300]}{wrote} I cannot read files: please look for {names} "
             'and answer with one line for each, such as "'
             f'{wanted[0].label}: ...".',
+            hint(facts, is_file=True),
             "The missing values may stand in a file, which the rules do not open.",
         )
     return None
 
 
-def _ask_for_file(facts: Facts) -> Verdict:
-    if _count_same_asks(facts, ["attach"]) >= 2:
+def ask_for_file(facts: Facts) -> Verdict:
+    """Return the kind request for the file, or after two in vain the question to a human."""
+    requests = ["attach", *(" ".join(fold(text).split()) for text in (facts.ask.request, facts.ask.again))]
+    if _count_same_asks(facts, lambda text: any(request in text for request in requests)) >= 2:
+        if facts.is_complete:
+            return ask_human(
+                f"{name_them(facts)} gave every value, but no file has come, although we asked for it twice. The "
+                f"newest message says: {quote(facts.reading.pending[-1].excerpt)} How should I go on?",
+                hint(facts, "the file is not needed"),
+                "The file is missing after two requests.",
+            )
         return _ask_about(facts, "still brings no file, although we asked for it twice")
     paragraph = ask_for_file_again(facts.ask, is_claimed=any(claims_file(reply) for reply in facts.reading.pending))
     body = write_mail(facts.view, [paragraph])
@@ -291,7 +312,8 @@ def _judge_partial(facts: Facts) -> Verdict | None:
     has_said = bool(facts.noted or facts.unusable) or (bool(facts.fields) and bool(find_confirmation(newest)))
     if not facts.missing or not has_said:
         return None
-    if _count_same_asks(facts, [field.label for field in facts.missing]) >= 2:
+    labels = [" ".join(fold(field.label).split()) for field in facts.missing]
+    if _count_same_asks(facts, lambda text: all(label in text for label in labels)) >= 2:
         names = ", ".join(name_inline(field) for field in facts.missing)
         return _ask_about(facts, f"still does not give {names}, although we asked twice")
     paragraph = ask_for_missing(facts.missing, facts.unusable, facts.noted)
@@ -302,13 +324,16 @@ def _judge_partial(facts: Facts) -> Verdict | None:
     )
 
 
-def _count_same_asks(facts: Facts, labels: list[str]) -> int:
-    """Return how many of our last two mails asked for all of this, when the second answered a mail of theirs."""
+def _count_same_asks(facts: Facts, asks: Callable[[str], bool]) -> int:
+    """Return how many of our last two mails asked for this, when the second answered a mail of theirs.
+
+    `asks` judges the folded text of a mail.
+    """
     ours = facts.reading.ours[-2:]
     if len(ours) < 2:
         return 0
     between = [reply for reply in facts.reading.replies if ours[0].sent_at <= reply.message.sent_at <= ours[1].sent_at]
-    asked = [message for message in ours if all(fold(label) in fold(message.text) for label in labels)]
+    asked = [message for message in ours if asks(" ".join(fold(message.text).split()))]
     return len(asked) if between else 0
 
 
@@ -324,4 +349,6 @@ def _judge_rest(facts: Facts) -> Verdict:
 
 def _ask_about(facts: Facts, what: str) -> InputNeeded:
     excerpt = quote(facts.reading.pending[-1].excerpt or "(no text)")
-    return ask_human(f"{name_them(facts)} replied: {excerpt} This {what}. How should I go on?", f"The reply {what}.")
+    return ask_human(
+        f"{name_them(facts)} replied: {excerpt} This {what}. How should I go on?", hint(facts), f"The reply {what}."
+    )

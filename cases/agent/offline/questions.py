@@ -50,8 +50,11 @@ _CONDITION = compile_phrases(
     (subject to|in exchange|instead|on (the )?condition)
     """
 )
+_TURNED = r"(?:can|could|may|might|shall|should|do|does|did|is|are|will|would|have|has) (?:i|we|you|it|they|this|that)"
+_OPENING = rf"(?:who|whom|whose|what|when|where|why|how|which|{_TURNED})\b"
 # "When do you need it, and who signs?" wants two answers.
-_SECOND_QUESTION = re.compile(r",?\s+and\s+(?=(?:who|what|when|where|why|how|which)\b)", re.IGNORECASE)
+_SECOND_QUESTION = re.compile(rf",?\s+and\s+(?={_OPENING})", re.IGNORECASE)
+_HAS_OPENING = re.compile(rf"\b{_OPENING}")
 _STOP_WORDS = list_words(
     """
     a an and any are as at be been but by can could did do does for from get give had has have he her him his how i if
@@ -87,12 +90,21 @@ class Answer:
 
 
 def find_questions(reply: Reply) -> list[str]:
-    """Return the questions of a mail that want an answer, in their own words, without courtesies."""
-    pairs = [(part, fold(part)) for sentence in reply.sentences for part in _SECOND_QUESTION.split(sentence)]
+    """Return the sentences of a mail that want an answer, whole and in their own words, without courtesies."""
+    return [sentence for sentence in reply.sentences if _list_asking_parts(sentence)]
+
+
+def _list_asking_parts(sentence: str) -> list[str]:
+    """Return the parts of a sentence that each want an answer: two of "When do you need it, and who signs?"."""
+    pairs = [(part, " ".join(fold(part).split())) for part in _SECOND_QUESTION.split(sentence)]
+    if "?" not in sentence and not any(_ASKS.search(folded) for _, folded in pairs):
+        return []
     return [
-        original
-        for original, folded in pairs
-        if ("?" in original or _ASKS.search(folded)) and not _COURTESY.search(folded) and not asks_only_for_time(folded)
+        part
+        for part, folded in pairs
+        if ("?" in part or _ASKS.search(folded) or ("?" in sentence and _HAS_OPENING.search(folded)))
+        and not _COURTESY.search(folded)
+        and not asks_only_for_time(folded)
     ]
 
 
@@ -101,8 +113,14 @@ def sets_condition(reply: Reply) -> bool:
     return any(_CONDITION.search(folded) for folded in reply.folded)
 
 
-def answer_question(question: str, view: CaseView) -> Answer | None:
-    """Return what the public knowledge or a human's answer plainly says to it, or None."""
+def answer_question(question: str, view: CaseView) -> list[Answer] | None:
+    """Return what the public knowledge or a human's answers plainly say to each part of it; None if one is open."""
+    answers = [_answer_part(part, view) for part in _list_asking_parts(question) or [question]]
+    found = [answer for answer in answers if answer is not None]
+    return found if len(found) == len(answers) else None
+
+
+def _answer_part(question: str, view: CaseView) -> Answer | None:
     folded = fold(question)
     words = _content(folded)
     persona = view.persona

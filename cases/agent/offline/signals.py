@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from cases.agent.offline.phrases import compile_phrases
-from cases.agent.offline.reading import Reply, fold
+from cases.agent.offline.reading import Reply, fold, split_sentences
 
 _RESERVATION = compile_phrases(
     r"""
@@ -63,6 +63,47 @@ _WANTS_FILE = compile_phrases(
     (w-?9|w-?8\w*|proof of|screenshots?|unterschrieben*|dokument*)
     """
 )
+# The things that an objective like "Collect a signed W-9" is after; "the W-9 details" are none.
+_FILE_NOUN = compile_phrases(
+    r"""
+    (w-?9|w-?8\w*|pdfs?|scans?|documents?|files?|certificates?|copy|copies|photos?|screenshots?|proof|forms?){VALUE}
+    (signed|countersigned|executed|scanned) ((?!by|on|off|up)[\w-]+)
+    """,
+    VALUE=r"(?! (number|no|date|id|name|details?|information|info|data|fields?|values?|status|title)s?\b)",
+)
+_OBTAIN = compile_phrases(
+    r"""
+    (collect*|get|gets|obtain*|request*|gather*|receive|secure|fetch|acquire|retrieve|procure|solicit|chase|need*)
+    (send|sends|return|returns|provide|provides|upload*|attach|attaches|forward|forwards|share|ask ... for)
+    """
+)
+_DETERMINERS = r"((a|an|the|our|your|their|his|her|its|this|that|new|current|signed|written|completed|filled) )*"
+# "The tax ID for our W-9", "a confirmation that the form came": the file is not what is wanted.
+_ASIDE = re.compile(rf"\b(for|on|of|about|regarding|in|per|from|with|to|as|by) {_DETERMINERS}\Z|\bthat\b")
+_IS_QUESTION = compile_phrases("(whether|if|who|when|where|why|how|which|(confirm|verify|check) that)")
+_WAIVES_FILE = compile_phrases(
+    r"""
+    {FILE}( is| are|'s)? (no longer|not)( really)? {NEEDED}
+    {FILE} (isn't|aren't)( really)? {NEEDED}
+    (we|i) (do not|don't|no longer) (really )?(need|require) {FILE}{PLAIN}
+    no {FILE}( is| are)? {NEEDED}
+    (go on|go ahead|continue|proceed|complete|close|accept|take|do) ... without {FILE}
+    (skip|forget( about)?|never mind) {FILE}
+    (we|i)('ve| have)?( already| since)? (received|got) {FILE}
+    (we|i) already (have|hold) {FILE}
+    (we|i)( do)? (have|hold) {FILE}( already| now| here| on file)?$
+    {FILE}( has| was| is|'s)?( already)? (came|come|arrived|received|reached us|here|on file)( \w+)? {ELSEWHERE}
+    {FILE}( has|'s)?( been)? already (come|came|arrived|been received|received|reached us|here|on file)
+    """,
+    FILE=r"((the|a|an|any|this|that|her|his|their|signed) )*(files?|forms?|documents?|w-?9|scan|copy|attachment|pdf)",
+    NEEDED="(needed|required|necessary){PLAIN}",
+    # "Not needed before Friday" and "not in print" still want it.
+    PLAIN=r"(?! (before|until|till|by|in|on|as|to|with|today|yet|this|right|immediately)\b)",
+    ELSEWHERE="(by|in|through|via|otherwise|elsewhere|yesterday|today|already|separately)",
+)
+_STILL_WANTS_FILE = compile_phrases(
+    r"(not|never|nothing|cannot|\w+n't) ... (received|got|have|come|came|arrived|without)"
+)
 _THANKS = compile_phrases(
     r"""
     ^((ok|okay|great|perfect|hi|hello)[ ,!.]*)*(many )?(thanks|thank you|cheers|danke|vielen dank|merci|gracias|grazie)
@@ -106,6 +147,30 @@ def claims_file(reply: Reply) -> bool:
 def wants_file(text: str) -> bool:
     """Say whether an objective or a field's wording is about a file."""
     return bool(_WANTS_FILE.search(fold(text)))
+
+
+def collects_file(objective: str) -> bool:
+    """Say whether an objective is to obtain a file, and not merely something about one."""
+    folded = " ".join(fold(objective).split())
+    for noun in _FILE_NOUN.finditer(folded):
+        before = folded[: noun.start()]
+        if re.fullmatch(_DETERMINERS, before):
+            return True
+        verbs = list(_OBTAIN.finditer(before))
+        if verbs and not _IS_QUESTION.search(before) and not _ASIDE.search(before[verbs[-1].end() :]):
+            return True
+    return False
+
+
+def waives_file(question: str, answer: str) -> bool:
+    """Say whether a human's answer tells that the file is not needed or has come another way.
+
+    "It" is the file only where we asked about one that did not come.
+    """
+    parts = [" ".join(fold(part).split()) for part in split_sentences(answer)]
+    if "no file" in fold(question):
+        parts = [re.sub(r"\bit\b", "the file", part) for part in parts]
+    return any(_WAIVES_FILE.search(part) and not _STILL_WANTS_FILE.search(part) for part in parts)
 
 
 def is_only_thanks(reply: Reply) -> bool:

@@ -7,6 +7,7 @@ from cases.agent.decisions import FailedRejected, GoalAchieved, InputNeeded, Sno
 from cases.agent.guard import remove_invisible
 from cases.agent.offline.assessing import Facts
 from cases.agent.offline.dates import at_morning
+from cases.agent.offline.hints import hint
 from cases.agent.offline.letters import ask_for_missing, write_mail
 from cases.agent.offline.reading import shorten
 from cases.agent.offline.waiting import Wait, wait_without_date
@@ -24,9 +25,13 @@ class ProposedReply:
 Verdict = GoalAchieved | FailedRejected | InputNeeded | Snooze | ProposedReply
 
 
-def ask_human(question: str, rationale: str) -> InputNeeded:
-    """Return the question to our human, within bounds and as one clean paragraph."""
-    text = shorten(" ".join(remove_invisible(question).split()), 1_500)
+def ask_human(question: str, choices: str, rationale: str) -> InputNeeded:
+    """Return the question to our human as one clean paragraph of at most 1,500 characters.
+
+    `choices` says what can be written in answer; a long question is cut before it.
+    """
+    ending = " ".join(remove_invisible(choices).split())
+    text = f"{shorten(' '.join(remove_invisible(question).split()), 1_499 - len(ending))} {ending}"
     return InputNeeded(kind="INPUT_NEEDED", question=text, rationale=shorten(rationale, 500), confidence=0.5)
 
 
@@ -81,6 +86,7 @@ def judge_wait(facts: Facts, wait: Wait, sent_at: datetime, *, by_human: bool = 
     if wait.is_unclear:
         return ask_human(
             f'{speaker} names a date that can be read two ways: "{quote}". When should I look again?',
+            hint(facts, is_day=True),
             "Day and month cannot be told apart.",
         )
     until = wait.until or wait_without_date(sent_at)
@@ -91,6 +97,7 @@ def judge_wait(facts: Facts, wait: Wait, sent_at: datetime, *, by_human: bool = 
         if wait.until is not None and until.astimezone(facts.zone).date() < today:
             return ask_human(
                 f'{speaker} says: "{quote}", and that day is past. How should I go on?',
+                hint(facts, is_day=True),
                 "The named day does not lie ahead.",
             )
         until = at_morning(today + timedelta(days=1), facts.zone)
@@ -98,6 +105,7 @@ def judge_wait(facts: Facts, wait: Wait, sent_at: datetime, *, by_human: bool = 
         return ask_human(
             f'{speaker} asks to wait until {until:%d %B %Y}: "{quote}". '
             "That is longer than the 60 days I may wait by myself. How should I go on?",
+            hint(facts, is_day=True),
             "The named day is more than 60 days ahead.",
         )
     why = "A human told me to wait" if by_human else "They are away" if wait.is_absence else "They asked for time"

@@ -100,11 +100,27 @@ _ASKS_FOR_TIME = compile_phrases(
     (can|could|may|might) (i|we) (please )?{SEND} ... {LATER}
     (would it be|is it) (ok|okay|fine|possible|alright) ... (i|we) ... {LATER}
     (can|could|would) you ... (remind|try|check back|follow up|ping|contact|write|come back|give|wait) ... {LATER}
+    (can|could|would) you ... ((remind|ping|contact) (me|us)|try|check back|follow up|come back)( it| this)? again
     (can|could|shall) we ... (postpone|revisit|wait) ... {LATER}
     (konnen|konnten|durfen) (sie|wir|ich) ... (nachste*|kommende*|bis|in) ... (\w+tag|woche*|tage*|monat*)
     """,
     SEND="(get|come|send|reply|answer|respond|do|have|return|let you|provide|deliver|take)",
-    LATER=r"(back to you|until|till|by|next|in (a|one|two|three|four|\d+|the)|on \w+day|\w+day|tomorrow|again|later)",
+    # A bare "by", "in" or "next" is no time: "by post", "in a PDF", "for next year", "a later version".
+    LATER=(
+        "(back to you|(?<!valid )(until|till)|by {DATE}|(?<!for )next {UNIT}|in ((a|an|the) )?({COUNT} )*{UNIT}"
+        "|in (the )?{MONTH}|{DAY}|later(?! (version|edition|revision|release|draft|form|copy|one|model)))"
+    ),
+    DATE=(
+        r"((the )?(early |mid |late )?({DAY}|{MONTH}|next {UNIT}|this {UNIT}|(the )?(end|middle|beginning) of|end of"
+        r"|noon|tonight|then|eod|cob|eow|\d{4}-\d{2}-\d{2}|\d{1,2}(st|nd|rd|th|\.? {MONTH}| ?[ap]m|[./:-]\d{1,2}\S*)))"
+    ),
+    COUNT=r"(next|coming|few|couple|of|one|two|three|four|five|six|some|\d+)",
+    UNIT="(minutes?|hours?|days?|weeks?|months?|quarter|few (days|weeks)|couple of (days|weeks)|{DAY}|{MONTH})",
+    DAY="((mon|tues|wednes|thurs|fri|satur|sun)day|today|tomorrow)",
+    MONTH=(
+        "(january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul"
+        "|aug|sept?|oct|nov|dec)"
+    ),
 )
 
 

@@ -69,7 +69,7 @@ def test_an_answer_for_us_is_not_relayed(reply: str, answer: str) -> None:
     decision = judge(reply, answer)
 
     assert isinstance(decision, InputNeeded), decision
-    assert '"try again on <date>" or "close the case"' in decision.question
+    assert decision.question.endswith('"try again on 1 December" or "close the case".')
 
 
 def test_an_answer_to_a_strangers_question_is_not_sent_to_the_counterparty() -> None:
@@ -111,7 +111,9 @@ def test_words_of_ending_that_end_nothing(answer: str) -> None:
 
 
 def test_values_from_a_human_complete_the_case_with_the_human_as_evidence() -> None:
-    decision = judge("Legal name: Northstar LLC\nThe rest is in the file.", "EIN: 12-3456789\nTax classification: LLC")
+    thread = (our_mail(), their_mail("Legal name: Northstar LLC\nThe rest is in the file.", files=("w9.pdf",)))
+    answers = (HumanAnswer("?", "EIN: 12-3456789\nTax classification: LLC", NOW),)
+    decision = AGENT.evaluate(build_view(thread=thread, reason="input", human_answers=answers)).value
 
     assert isinstance(decision, GoalAchieved), decision
     assert decision.result == W9_RESULT
@@ -127,7 +129,8 @@ def test_the_second_answer_is_the_second_human_in_the_evidence() -> None:
         HumanAnswer("?", "Legal name: Northstar LLC", NOW - timedelta(hours=2)),
         HumanAnswer("?", '{"ein": "12-3456789", "taxClassification": "LLC"}', NOW),
     )
-    view = build_view(thread=(our_mail(), their_mail(STATEMENT)), reason="input", human_answers=answers)
+    thread = (our_mail(), their_mail(STATEMENT, files=("w9.pdf",)))
+    view = build_view(thread=thread, reason="input", human_answers=answers)
     decision = AGENT.evaluate(view).value
 
     assert isinstance(decision, GoalAchieved), decision
@@ -151,7 +154,7 @@ def test_values_in_doubt_stay_so_without_a_yes(answer: str) -> None:
 
 
 def test_a_mail_that_a_human_calls_genuine_is_judged_like_any_other() -> None:
-    assert isinstance(judge(W9_LINES, "It is genuine."), GoalAchieved)
+    assert isinstance(judge(W9_LINES, "It is genuine.", objective="Collect the details of Northstar"), GoalAchieved)
     assert isinstance(judge("Not interested.", "The mail is genuine"), FailedRejected)
     assert isinstance(judge(W9_LINES, "This is not genuine"), InputNeeded)
 
@@ -198,7 +201,7 @@ def test_a_wait_longer_than_sixty_days_is_asked_about() -> None:
 
 
 def test_a_message_newer_than_the_answer_is_judged_first() -> None:
-    thread = (our_mail(), their_mail(QUESTION, number=1), their_mail(W9_LINES, days_ago=0, number=2))
+    thread = (our_mail(), their_mail(QUESTION, number=1), their_mail(W9_LINES, days_ago=0, number=2, files=("w9.pdf",)))
     answers = (HumanAnswer("?", "Jane signs", NOW - timedelta(hours=1)),)
     decision = AGENT.evaluate(build_view(thread=thread, reason="input", human_answers=answers)).value
 

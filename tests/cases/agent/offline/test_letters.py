@@ -105,7 +105,7 @@ def test_an_objective_that_says_nothing_is_asked_about(objective: str) -> None:
     value = AGENT.draft_outreach(build_view(objective=objective, reason="outreach")).value
 
     assert isinstance(value, InputNeeded)
-    assert value.question.endswith("does not say what to ask for. What should I write to them about?")
+    assert "does not say what to ask for. What should I write to them about?" in value.question
 
 
 def test_the_answer_to_that_question_becomes_the_request() -> None:
@@ -148,7 +148,8 @@ def test_where_no_wording_may_leave_a_human_is_asked_and_the_answer_is_sent() ->
 
     assert isinstance(outcome.value, InputNeeded)
     assert outcome.value.question == (
-        "I could not write a message that passes the checks on outgoing mail (markup). Which words may I send them?"
+        "I could not write a message that passes the checks on outgoing mail (markup). Which words may I send them? "
+        "You can write the text of the message, which is sent as you write it."
     )
     answers = (HumanAnswer(outcome.value.question, "Could you please send us all forms?", NOW),)
     draft = draft_outreach(build_view(objective=view.objective, result_schema=None, human_answers=answers))

@@ -148,7 +148,7 @@ def test_text_meant_for_a_machine_goes_to_a_human(text: str) -> None:
 def test_a_field_called_system_is_no_order_to_a_machine() -> None:
     schema = {"properties": {"system": {"type": "string"}}}
 
-    decision = judge("System: SAP R/3", result_schema=schema)
+    decision = judge("System: SAP R/3", result_schema=schema, objective="Collect the details of Northstar")
 
     assert isinstance(decision, GoalAchieved), decision
     assert decision.result == {"system": "SAP R/3"}

@@ -22,7 +22,7 @@ def test_values_are_gathered_over_several_replies_each_with_its_own_evidence() -
         our_mail(days_ago=5),
         their_mail("Legal name: Northstar LLC\nTax classification: partnership", days_ago=4, number=1),
         our_mail("Could you please also send me the EIN?", days_ago=3, number=2),
-        their_mail("EIN: 12-3456789\nTax classification: LLC", days_ago=1, number=2),
+        their_mail("EIN: 12-3456789\nTax classification: LLC", days_ago=1, number=2, files=("w9.pdf",)),
     )
 
     assert isinstance(decision, GoalAchieved), decision
@@ -48,7 +48,7 @@ def test_a_value_taken_back_is_missing_again() -> None:
 
 def test_the_newest_message_of_a_person_decides() -> None:
     first = their_mail("Not interested.", days_ago=2, number=1)
-    second = their_mail(f"Sorry, I misread. Here you are.\n{W9_LINES}", days_ago=1, number=2)
+    second = their_mail(f"Sorry, I misread. Here you are.\n{W9_LINES}", days_ago=1, number=2, files=("w9.pdf",))
 
     assert isinstance(judge(our_mail(), first), FailedRejected)
     # The refusal still stands in the thread, so a human looks.
@@ -71,7 +71,7 @@ def test_a_question_that_we_have_answered_is_not_asked_again() -> None:
         our_mail(days_ago=5),
         their_mail("Who is your CEO?", days_ago=4),
         our_mail("It is Jane Roe.", days_ago=3, number=2),
-        their_mail(W9_LINES, number=2),
+        their_mail(W9_LINES, number=2, files=("w9.pdf",)),
     )
 
     assert isinstance(decision, GoalAchieved)
@@ -170,13 +170,12 @@ def test_other_automatic_mail_is_no_answer_and_waits_a_day(kind: str, text: str)
 def test_automatic_mail_after_a_persons_does_not_hide_it() -> None:
     note = their_mail("I am out of the office until 30 November.", days_ago=0.5, number=2, automatic="out_of_office")
 
-    assert isinstance(judge(our_mail(), their_mail(W9_LINES), note), GoalAchieved)
+    assert isinstance(judge(our_mail(), their_mail(W9_LINES, files=("w9.pdf",)), note), GoalAchieved)
 
 
 def test_a_reply_that_crossed_our_mail_is_judged() -> None:
-    decision = judge(
-        our_mail(days_ago=5), their_mail(W9_LINES, days_ago=2), our_mail("A reminder", days_ago=1, number=2)
-    )
+    reply = their_mail(W9_LINES, days_ago=2, files=("w9.pdf",))
+    decision = judge(our_mail(days_ago=5), reply, our_mail("A reminder", days_ago=1, number=2))
 
     assert isinstance(decision, GoalAchieved)
 
@@ -202,7 +201,9 @@ def test_a_recheck_of_a_silent_thread_reminds_them() -> None:
 
 
 def test_a_recheck_that_finds_an_answer_takes_it() -> None:
-    assert isinstance(judge(our_mail(), their_mail(W9_LINES, days_ago=0.1), reason="recheck"), GoalAchieved)
+    reply = their_mail(W9_LINES, days_ago=0.1, files=("w9.pdf",))
+
+    assert isinstance(judge(our_mail(), reply, reason="recheck"), GoalAchieved)
 
 
 def test_a_recheck_without_new_messages_reminds_whatever_the_old_ones_say() -> None:

@@ -9,6 +9,8 @@ from cases.agent.offline.agent import OfflineAgent
 from tests.cases.agent.builders import W9_LINES, W9_RESULT, replied
 
 AGENT = OfflineAgent()
+# Wants values and no file.
+DETAILS = {"objective": "Collect the details of Northstar"}
 W9_JSON = '{"legalName": "Northstar LLC", "ein": "12-3456789", "taxClassification": "LLC"}'
 
 
@@ -37,7 +39,7 @@ def judge(text: str, **changes: Any) -> Any:
     ],
 )
 def test_a_reply_with_every_value_completes_the_case(text: str) -> None:
-    decision = judge(text)
+    decision = judge(text, files=("w9.pdf",))
 
     assert isinstance(decision, GoalAchieved), decision
     assert decision.result == W9_RESULT
@@ -116,8 +118,10 @@ def test_a_file_that_may_hold_the_values_goes_to_a_human() -> None:
 
     assert isinstance(decision, InputNeeded)
     assert decision.question == (
-        "Maya Lin sent w9.pdf. I cannot read files: please look for the legal name, the EIN, the tax classification "
-        'and answer with one line for each, such as "Legal name: ...".'
+        'Maya Lin sent w9.pdf and wrote: "Please find the signed W-9 attached." I cannot read files: please look for '
+        'the legal name, the EIN, the tax classification and answer with one line for each, such as "Legal name: ...". '
+        'You can write lines such as "Legal name: ...", "tell them ...", "remind them", "try again on 1 December" '
+        'or "close the case".'
     )
 
 
@@ -160,7 +164,7 @@ def test_a_yes_or_no_in_doubt_completes_nothing(text: str) -> None:
 def test_a_typed_value_in_a_sentence_is_taken_with_its_sentence() -> None:
     schema = {"properties": {"deliveryDate": {"type": "string", "format": "date"}, "units": {"type": "integer"}}}
 
-    decision = judge("The delivery date is 3 March 2027. Units will be 1,250.", result_schema=schema)
+    decision = judge("The delivery date is 3 March 2027. Units will be 1,250.", result_schema=schema, **DETAILS)
 
     assert isinstance(decision, GoalAchieved), decision
     assert decision.result == {"deliveryDate": "2027-03-03", "units": 1250}
@@ -181,7 +185,7 @@ def test_all_lines_of_an_address_are_taken() -> None:
     schema = {"properties": {"billingAddress": {"type": "string"}}}
     text = "Billing address: 12 Main St\nSuite 4\nSpringfield, NY 12345\n\nThanks\nMaya"
 
-    decision = judge(text, result_schema=schema)
+    decision = judge(text, result_schema=schema, **DETAILS)
 
     assert isinstance(decision, GoalAchieved), decision
     assert decision.result == {"billingAddress": "12 Main St, Suite 4, Springfield, NY 12345"}
@@ -190,7 +194,7 @@ def test_all_lines_of_an_address_are_taken() -> None:
 def test_a_json_object_may_hold_more_than_the_fields_where_the_schema_lets_it() -> None:
     schema = {"properties": {"a": {"type": "string"}}, "required": ["a"]}
 
-    decision = judge('{"a": "x", "b": [1, 2]}', result_schema=schema)
+    decision = judge('{"a": "x", "b": [1, 2]}', result_schema=schema, **DETAILS)
 
     assert isinstance(decision, GoalAchieved)
     assert decision.result == {"a": "x", "b": [1, 2]}
@@ -199,7 +203,7 @@ def test_a_json_object_may_hold_more_than_the_fields_where_the_schema_lets_it() 
 def test_a_schema_that_is_only_guidance_still_says_which_fields_are_wanted() -> None:
     schema = {"legalName": "string", "units": "integer"}
 
-    complete = judge("Legal name: Northstar\nUnits: 5", result_schema=schema)
+    complete = judge("Legal name: Northstar\nUnits: 5", result_schema=schema, **DETAILS)
     partial = judge("Legal name: Northstar", result_schema=schema)
 
     assert isinstance(complete, GoalAchieved)
@@ -225,7 +229,7 @@ def test_an_optional_value_that_does_not_fit_is_left_out() -> None:
         "required": ["a"],
     }
 
-    decision = judge("a: one\ncode: none of yours", result_schema=schema)
+    decision = judge("a: one\ncode: none of yours", result_schema=schema, **DETAILS)
 
     assert isinstance(decision, GoalAchieved), decision
     assert decision.result == {"a": "one"}
