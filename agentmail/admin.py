@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from agentmail.models import InboundEmail, OutboundEmail, ProviderEvent, SuppressedAddress
 
@@ -69,9 +69,22 @@ class ProviderEventAdmin(_ReadOnlyAdmin):
 
 @admin.register(SuppressedAddress)
 class SuppressedAddressAdmin(_ReadOnlyAdmin):
-    """Addresses that get no more mail."""
+    """Addresses that get no more mail. A superuser may delete one, and its address gets mail again."""
+
+    # One address at a time, after its reason was read.
+    actions = None
 
     list_display = ("address", "reason", "detail", "created_at")
     list_filter = ("reason",)
     search_fields = ("=address",)
     ordering = ("-created_at",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return request.user.is_active and request.user.is_superuser
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Asks in words what deleting the row means, and deletes it when that is confirmed."""
+        title = "Let Offload write to this address again"
+        return super().delete_view(request, object_id, {"title": title, **(extra_context or {})})

@@ -10,22 +10,27 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.db.models import Q, QuerySet
+from django.db.models.expressions import Combinable
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from cases import services
-from cases.admin import words
+from cases.admin import queues, words
 from cases.admin.base import CaseAdminBase, NothingMadeHere
-from cases.admin.page import gather_page
-from cases.models import Case, CaseEvent
+from cases.admin.files import NoDownload, fetch_download_url
+from cases.admin.list_filters import NEEDS_ANSWER, STUCK, StateFilter, read_state
+from cases.admin.page import CasePage, gather_page
+from cases.models import Attachment, Case
+from cases.workflow import Status
 
 ANSWER_PERMISSION = "cases.answer_case"
 LONGEST_ANSWER = 20_000
+REFRESH_SECONDS = 3
 # What only the page of one case needs, and what makes rows wide.
 _WIDE_COLUMNS = ("knowledge", "constraints", "result_schema", "metadata", "result", "counterparty_custom_data")
 
@@ -40,6 +45,10 @@ class AnswerForm(forms.Form):
         error_messages={"required": "Write an answer first."},
     )
 
+    def __init__(self, *args: Any, counterparty_name: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["answer"].help_text = words.describe_readers(counterparty_name)
+
 
 class NotTaken(Exception):
     """An answer came too late; `sentence` says to whom and what happened."""
@@ -53,7 +62,7 @@ class NotTaken(Exception):
 class CaseAdmin(NothingMadeHere, CaseAdminBase):
     list_display = ("status_chip", "counterparty", "task", "client", "attempts", "next_step", "opened")
     list_display_links = ("counterparty", "task")
-    list_filter = ("status", "client", "created_at")
+    list_filter = (StateFilter, "client", "created_at")
     list_select_related = ("client",)
     list_per_page = 50
     ordering = ("-created_at", "-id")
@@ -68,9 +77,26 @@ class CaseAdmin(NothingMadeHere, CaseAdminBase):
 
     # -- The list
 
+    def get_site_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Returns how many cases wait for a person, for every page; nothing for who may not see cases."""
+        if not self.has_view_permission(request):
+            return {}
+        list_url = reverse("admin:cases_case_changelist")
+        return {
+            "waiting_count": queues.count_waiting(),
+            "stuck_count": queues.count_stuck(),
+            "cases_url": list_url,
+            "waiting_url": f"{list_url}?{StateFilter.parameter_name}={NEEDS_ANSWER}",
+            "stuck_url": f"{list_url}?{StateFilter.parameter_name}={STUCK}",
+        }
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Case]:
-        dead = CaseEvent.objects.filter(case=OuterRef("pk"), status=CaseEvent.DEAD)
-        return super().get_queryset(request).defer(*_WIDE_COLUMNS).annotate(has_dead_event=Exists(dead))
+        # Not the inherited one: that orders before there is anything to order the waiting by.
+        return queues.annotate_queues(Case.objects.defer(*_WIDE_COLUMNS)).order_by(*self.get_ordering(request))
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str | Combinable, ...]:
+        """Returns who waits longest first where people wait, else the newest case first."""
+        return ("waiting_since", "id") if read_state(request) == NEEDS_ANSWER else self.ordering
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Case], search_term: str
@@ -88,19 +114,18 @@ class CaseAdmin(NothingMadeHere, CaseAdminBase):
 
     @admin.display(description="Status", ordering="status")
     def status_chip(self, case: Case) -> SafeString:
-        chip = words.describe_status(case.status)
+        is_answered = case.status == Status.INPUT_NEEDED and getattr(case, "waiting_since", None) is None
+        chip = words.ANSWERED if is_answered else words.describe_status(case.status)
         shown = format_html('<span class="chip chip-{}">{}</span>', chip.tone, chip.text)
-        if getattr(case, "has_dead_event", False):
+        if getattr(case, "is_stuck", False):
             shown = format_html('{} <span class="chip chip-human">Stuck</span>', shown)
         return shown
 
     @admin.display(description="Counterparty", ordering="counterparty_name")
     def counterparty(self, case: Case) -> SafeString:
-        return format_html(
-            '{}<span class="under">{}</span>',
-            case.counterparty_name,
-            case.counterparty_company or case.counterparty_address,
-        )
+        lines = [line for line in (case.counterparty_company, case.counterparty_address) if line]
+        under = format_html_join("", '<span class="under">{}</span>', ((line,) for line in lines))
+        return format_html("{}{}", case.counterparty_name, under)
 
     @admin.display(description="Task")
     def task(self, case: Case) -> str:
@@ -113,6 +138,11 @@ class CaseAdmin(NothingMadeHere, CaseAdminBase):
 
     @admin.display(description="Next (UTC)", ordering="next_action_at")
     def next_step(self, case: Case) -> SafeString:
+        waiting_since = getattr(case, "waiting_since", None)
+        if case.status == Status.INPUT_NEEDED and waiting_since is not None:
+            return format_html(
+                '{}<span class="under">since {}</span>', "An answer", words.format_time_briefly(waiting_since)
+            )
         what = words.describe_next_action_briefly(case.status, case.next_action)
         when = words.format_time_briefly(case.next_action_at) if case.next_action_at else ""
         return format_html('{}<span class="under">{}</span>', what, when)
@@ -122,23 +152,33 @@ class CaseAdmin(NothingMadeHere, CaseAdminBase):
         return words.format_time_briefly(case.created_at)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Shows the list under its own name, where Django would ask to select a case."""
-        return super().changelist_view(request, {"title": "Cases", **(extra_context or {})})
+        """Shows the list, with words of its own where it is empty."""
+        is_plain = set(request.GET) <= {StateFilter.parameter_name}
+        nothing = words.describe_empty_list(read_state(request) if is_plain else None)
+        return super().changelist_view(request, {"nothing_found": nothing, **(extra_context or {})})
 
     # -- The page of one case
 
     def get_urls(self) -> list[URLPattern]:
-        answer = path(
-            "<path:object_id>/answer/", self.admin_site.admin_view(self.answer_view), name="cases_case_answer"
-        )
-        return [answer, *super().get_urls()]
+        view = self.admin_site.admin_view
+        return [
+            path("<path:object_id>/answer/", view(self.answer_view), name="cases_case_answer"),
+            path("<path:object_id>/attachments/<int:pk>/", view(self.file_view), name="cases_case_file"),
+            *super().get_urls(),
+        ]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Shows the case; nothing can be changed by the form that Django would show here."""
         case = self._find_case(request, object_id)
-        return self._refuse_unknown(request) if case is None else self._show(request, case)
+        if case is None:
+            return self._refuse_unknown(request)
+        page = gather_page(case, now=timezone.now())
+        response = self._show(request, page)
+        if page.is_answered:
+            response["Refresh"] = str(REFRESH_SECONDS)
+        return response
 
     def answer_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Takes a person's answer; of two at once the first one counts, and the second is told so (409)."""
@@ -149,17 +189,36 @@ class CaseAdmin(NothingMadeHere, CaseAdminBase):
             raise PermissionDenied
         if request.method != "POST":
             return HttpResponseRedirect(self._get_url(case))
-        form = AnswerForm(request.POST)
+        form = AnswerForm(request.POST, counterparty_name=case.counterparty_name)
         if not form.is_valid():
-            return self._show(request, case, form=form, status=400)
+            return self._show(request, gather_page(case, now=timezone.now()), form=form, status=400)
         try:
             self._store_answer(request, case, form.cleaned_data["question_id"], form.cleaned_data["answer"])
         except NotTaken as refusal:
             self.message_user(request, refusal.sentence, messages.WARNING)
             case.refresh_from_db()
-            return self._show(request, case, lost_answer=form.cleaned_data["answer"], status=409)
+            page = gather_page(case, now=timezone.now())
+            return self._show(request, page, lost_answer=form.cleaned_data["answer"], status=409)
         self.message_user(request, "Your answer is stored, and the case goes on with it.", messages.SUCCESS)
         return HttpResponseRedirect(self._get_url(case))
+
+    def file_view(self, request: HttpRequest, object_id: str, pk: int) -> HttpResponse:
+        """Leads to a fresh link to a file of the case, or back to the case with why there is none."""
+        case = self._find_case(request, object_id)
+        if case is None:
+            return self._refuse_unknown(request)
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        # A number beyond the column's range is no id, and an error to the database.
+        attachment = Attachment.objects.filter(case=case, pk=pk).first() if pk < 2**63 else None
+        if attachment is None:
+            self.message_user(request, "This case has no such file.", messages.WARNING)
+            return HttpResponseRedirect(self._get_url(case))
+        try:
+            return HttpResponseRedirect(fetch_download_url(attachment))
+        except NoDownload as failure:
+            self.message_user(request, failure.sentence, messages.WARNING)
+            return HttpResponseRedirect(self._get_url(case))
 
     def _store_answer(self, request: HttpRequest, case: Case, question_id: str, answer: str) -> None:
         """Stores the answer together with its line in the audit log. Raises NotTaken, and then stores neither."""
@@ -181,15 +240,16 @@ class CaseAdmin(NothingMadeHere, CaseAdminBase):
     def _show(
         self,
         request: HttpRequest,
-        case: Case,
+        page: CasePage,
         *,
         form: AnswerForm | None = None,
         lost_answer: str = "",
         status: int = 200,
     ) -> TemplateResponse:
-        page = gather_page(case, now=timezone.now())
+        case = page.case
         if form is None:
-            form = AnswerForm(initial={"question_id": page.question.id if page.question else ""})
+            initial = {"question_id": page.question.id if page.question else ""}
+            form = AnswerForm(initial=initial, counterparty_name=case.counterparty_name)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -199,6 +259,7 @@ class CaseAdmin(NothingMadeHere, CaseAdminBase):
             "lost_answer": lost_answer,
             "may_answer": request.user.has_perm(ANSWER_PERMISSION),
             "answer_url": reverse("admin:cases_case_answer", args=[case.pk]),
+            "may_lift": request.user.is_active and request.user.is_superuser,
         }
         return TemplateResponse(request, "cases/page/case.html", context, status=status)
 

@@ -7,14 +7,46 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
+from agentmail.models import ProviderEvent, SuppressedAddress
 from agentmail.reading import MailMessage, read_stored_thread
 from cases.admin import words
+from cases.admin.queues import LIVE_STATUSES
 from cases.admin.words import Chip
 from cases.agent.text import MAX_CHARS, MAX_LINE_CHARS, MAX_LINES, split_quoted
+from cases.agent.wanted import WantedField, humanize, list_wanted_fields
 from cases.models import AgentRun, Case, CaseEvent, InputRequest
+from cases.workflow import ResultStatus, Status
 from webhooks.models import Delivery
 from webhooks.services import list_deliveries
+
+_MAIL_FAILURES = (ResultStatus.SEND_FAILED, ResultStatus.BOUNCED, ResultStatus.COMPLAINED, ResultStatus.REJECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of a mail; `pk` names the row that it can be fetched by, None when there is no such row."""
+
+    name: str
+    pk: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of a JSON object; what is private must not leave in a mail."""
+
+    label: str
+    value: str
+    is_private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """Why the counterparty's address gets no more mail, and the row that says so."""
+
+    sentence: str
+    pk: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +61,7 @@ class Message:
     fresh: str
     quoted: str
     note: str
-    attachments: tuple[str, ...]
+    files: tuple[File, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,47 +111,78 @@ class CasePage:
     attempts: str
     question: InputRequest | None
     answered: tuple[InputRequest, ...]
-    has_dead_event: bool
+    is_answered: bool
+    is_stuck: bool
+    result_words: str
+    suppression: Suppression | None
     messages: tuple[Message, ...]
     steps: tuple[Step, ...]
     deliveries: tuple[WebhookDelivery, ...]
-    knowledge: tuple[tuple[str, str], ...]
+    knowledge: tuple[Member, ...]
     knowledge_text: str
-    result: tuple[tuple[str, str], ...]
+    result: tuple[Member, ...]
+    wanted: tuple[WantedField, ...]
     result_schema: str
-    custom_data: tuple[tuple[str, str], ...]
+    custom_data: tuple[Member, ...]
     metadata: str
     webhook_host: str
 
 
 def gather_page(case: Case, *, now: datetime) -> CasePage:
-    """Returns the page of `case` as of `now` (the real clock); six queries whatever the case holds."""
+    """Returns the page of `case` as of `now` (the real clock); eight queries at most, whatever the case holds."""
     requests = list(case.input_requests.order_by("requested_at", "id"))
     events = list(case.events.select_related("agent_run").order_by("id"))
     newest = requests[-1] if requests else None
-    case_now = case.get_now(now)
+    is_answered = case.status == Status.INPUT_NEEDED and newest is not None and newest.status == InputRequest.RESOLVED
+    wanted = list_wanted_fields(case.result_schema) if isinstance(case.result_schema, dict) else ()
     return CasePage(
         case=case,
-        status=words.describe_status(case.status),
-        next_action=words.describe_next_action(case.status, case.next_action, case.next_action_at, case_now),
+        status=words.ANSWERED if is_answered else words.describe_status(case.status),
+        next_action="" if is_answered else _tell_next_action(case, now),
         attempts=words.describe_attempts(case.attempt_count, case.follow_ups_sent, case.max_attempts),
         question=newest if newest and newest.status == InputRequest.PENDING else None,
         answered=tuple(request for request in requests if request.status == InputRequest.RESOLVED),
-        has_dead_event=any(event.status == CaseEvent.DEAD for event in events),
-        messages=tuple(_show_message(message, case) for message in read_stored_thread(case.id).messages),
+        is_answered=is_answered,
+        is_stuck=case.status in LIVE_STATUSES and any(event.status == CaseEvent.DEAD for event in events),
+        result_words=words.describe_result(case.result_status),
+        suppression=_find_suppression(case),
+        messages=_show_messages(case),
         steps=tuple(_show_step(event, requests, now) for event in events),
         deliveries=tuple(_show_delivery(delivery) for delivery in list_deliveries(case.id)),
-        knowledge=_list_members(case.knowledge),
+        knowledge=_list_members(case.knowledge, {}),
         knowledge_text=case.knowledge if isinstance(case.knowledge, str) else "",
-        result=_list_members(case.result),
+        result=_list_members(case.result, {field.name: field.label for field in wanted}),
+        wanted=wanted,
         result_schema=_format_json(case.result_schema),
-        custom_data=_list_members(case.counterparty_custom_data),
+        custom_data=_list_members(case.counterparty_custom_data, {}),
         metadata=_format_json(case.metadata),
         webhook_host=urlsplit(case.client_webhook_url).hostname or "",
     )
 
 
-def _show_message(message: MailMessage, case: Case) -> Message:
+def _tell_next_action(case: Case, now: datetime) -> str:
+    return words.describe_next_action(case.status, case.next_action, case.next_action_at, case.get_now(now))
+
+
+def _find_suppression(case: Case) -> Suppression | None:
+    """Returns why the case could not be written to; one query, or two, for a case that failed over its mail."""
+    if case.status != Status.FAILED or case.result_status not in _MAIL_FAILURES:
+        return None
+    row = SuppressedAddress.objects.filter(address=case.counterparty_address.strip().lower()).first()
+    if row is None:
+        return None
+    # A report of this case's own mail and the row that it made carry the same moment.
+    is_own = ProviderEvent.objects.filter(owner=case.id, matched_at=row.created_at).exists()
+    sentence = words.describe_suppression(row.address, row.reason, row.created_at, is_own=is_own)
+    return Suppression(sentence, row.pk)
+
+
+def _show_messages(case: Case) -> tuple[Message, ...]:
+    rows = {(row.message_id, row.attachment_id): row.pk for row in case.attachments.all()}
+    return tuple(_show_message(message, case, rows) for message in read_stored_thread(case.id).messages)
+
+
+def _show_message(message: MailMessage, case: Case, rows: dict[tuple[str, str], int]) -> Message:
     is_ours = message.direction == "outbound"
     fresh, quoted = fold_quoted(message.text)
     return Message(
@@ -131,7 +194,10 @@ def _show_message(message: MailMessage, case: Case) -> Message:
         fresh=fresh,
         quoted=quoted,
         note=words.describe_mail(message.automatic, message.variant),
-        attachments=tuple(item.filename or "attachment" for item in message.attachments),
+        files=tuple(
+            File(item.filename or "attachment", rows.get((message.message_id, item.attachment_id)))
+            for item in message.attachments
+        ),
     )
 
 
@@ -182,12 +248,20 @@ def _show_delivery(delivery: Delivery) -> WebhookDelivery:
     )
 
 
-def _list_members(document: Any) -> tuple[tuple[str, str], ...]:
+def _list_members(document: Any, labels: dict[str, str]) -> tuple[Member, ...]:
+    """Returns the members of an object, each under its label of `labels` or else its name as words."""
     if not isinstance(document, dict):
         return ()
     # What must not leave stands last, apart from what may.
     members = sorted(document.items(), key=lambda member: member[0] == "private")
-    return tuple((name, value if isinstance(value, str) else _format_json(value)) for name, value in members)
+    return tuple(
+        Member(
+            label=labels.get(name) or humanize(name) or name,
+            value=value if isinstance(value, str) else _format_json(value),
+            is_private=name == "private",
+        )
+        for name, value in members
+    )
 
 
 def _format_json(document: Any) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cases.workflow import EventKind, NextAction, Status
+from cases.agent.offline.asking import first_name
+from cases.workflow import EventKind, NextAction, ResultStatus, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,34 @@ _STATUS_CHIPS: dict[str, Chip] = {
     Status.FAILED: Chip("Failed", BAD),
 }
 
+# The status stays INPUT_NEEDED until the agent has read the answer, but nobody has to do anything then.
+ANSWERED = Chip("Answered; the agent goes on with it", LIVE)
+
+_RESULTS: dict[str, str] = {
+    ResultStatus.GOAL_ACHIEVED: "Goal achieved",
+    ResultStatus.MAX_RETRIES: "No answer, and every follow-up was used",
+    # Also what a person's "close the case" ends in; the failure reason says which.
+    ResultStatus.FAILED_REJECTED: "Ended without the result",
+    ResultStatus.BOUNCED: "The mail bounced",
+    ResultStatus.COMPLAINED: "The counterparty marked the mail as spam",
+    ResultStatus.REJECTED: "The mail was rejected",
+    ResultStatus.CANCELLED: "Cancelled",
+    ResultStatus.SEND_FAILED: "The mail could not be sent",
+    ResultStatus.EVALUATION_FAILED: "The agent could not evaluate the conversation",
+}
+
+_SUPPRESSIONS = {
+    "BOUNCED": "{address} bounced",
+    "COMPLAINED": "{address} marked our mail as spam",
+    "REJECTED": "Mail to {address} was rejected",
+}
+
+_EMPTY_LISTS: dict[str | None, str] = {
+    None: "No case matches.",
+    Status.INPUT_NEEDED: "Nobody waits for you.",
+    "STUCK": "No case is stuck.",
+}
+
 _EVENT_TITLES: dict[str, str] = {
     EventKind.CASE_CREATED: "Case opened",
     EventKind.FOLLOW_UP_DUE: "Follow-up due",
@@ -45,7 +74,7 @@ _BRIEF_STATUSES: dict[str, str] = {Status.CREATED: "First message", Status.INPUT
 _DECISIONS = {
     "DRAFT": "Wrote a message",
     "GOAL_ACHIEVED": "Goal achieved",
-    "FAILED_REJECTED": "The counterparty refused",
+    "FAILED_REJECTED": "Ended the case without the result",
     "INPUT_NEEDED": "Asked a human",
     "REQUIRES_REPLY": "Answered in the thread",
     "SNOOZE": "Put it off",
@@ -101,6 +130,35 @@ def describe_attempts(attempt_count: int, follow_ups_sent: int, max_attempts: in
     """Returns how many mails went out, and how many of the follow-ups are used."""
     mails = "1 mail" if attempt_count == 1 else f"{attempt_count} mails"
     return f"{mails} sent, {follow_ups_sent} of {max_attempts} follow-ups"
+
+
+def describe_result(result_status: str) -> str:
+    """Returns how a case ended, "" while it has not; a result status that nobody knows is shown as it is."""
+    return _RESULTS.get(result_status, result_status)
+
+
+def describe_suppression(address: str, reason: str, at: datetime, *, is_own: bool) -> str:
+    """Returns why and since when (`at`) an address gets no more mail; `is_own` says that this very case found out."""
+    what = _SUPPRESSIONS.get(reason, "{address} was put on the list of addresses that get no mail").format(
+        address=address
+    )
+    where = "in this case" if is_own else "in another case"
+    place = f", {where}" if reason in _SUPPRESSIONS else f" ({reason})"
+    return f"{what} on {format_time(at)}{place}; Offload does not write to it any more."
+
+
+def describe_readers(counterparty_name: str) -> str:
+    """Returns what somebody must know before they answer a question: who may read it, and what else they can say."""
+    who = first_name(counterparty_name) or "The counterparty"
+    return (
+        f"{who} may read these words: an answer to a question of theirs is sent to them as you write it. "
+        "You can also write: tell them …, Tax ID: …, try again on 3 December, close the case."
+    )
+
+
+def describe_empty_list(state: str | None) -> str:
+    """Returns what a list without a case says, by the state it is narrowed to (None: not by a state alone)."""
+    return _EMPTY_LISTS.get(state, "No case is in this state.")
 
 
 def describe_event(kind: str) -> str:

@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 from django.contrib.admin import site
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from agentmail.models import InboundEmail, OutboundEmail, ProviderEvent, SuppressedAddress
-from agentmail.services import suppress
+from agentmail.services import is_suppressed, suppress
 from tests.agentmail.conftest import NOW, Hooks, received, send
 
 MODELS = [OutboundEmail, InboundEmail, ProviderEvent, SuppressedAddress]
@@ -43,7 +44,7 @@ def test_a_list_and_a_row_can_be_read(staff: Client, model: Any) -> None:
 
 
 @pytest.mark.usefixtures("_rows")
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", [OutboundEmail, InboundEmail, ProviderEvent])
 def test_even_an_administrator_cannot_change_a_row(staff: Client, model: Any) -> None:
     pk = model.objects.order_by("pk").values_list("pk", flat=True)[0]
     name = f"admin:agentmail_{model._meta.model_name}"
@@ -56,6 +57,33 @@ def test_even_an_administrator_cannot_change_a_row(staff: Client, model: Any) ->
 
     assert codes == [403, 403, 403]
     assert model.objects.count() == 1
+
+
+def test_a_superuser_lets_mail_go_to_an_address_again(staff: Client) -> None:
+    suppress("maya@northwind.example", "BOUNCED", "", NOW)
+    url = reverse("admin:agentmail_suppressedaddress_delete", args=[SuppressedAddress.objects.get().pk])
+
+    asked = staff.get(url).content.decode()
+    kept = SuppressedAddress.objects.count()
+    staff.post(url, {"post": "yes"})
+
+    assert "Let Offload write to this address again" in asked
+    assert (kept, is_suppressed("maya@northwind.example")) == (1, False)
+
+
+def test_staff_with_every_permission_but_no_superuser_cannot_free_an_address(client: Client, db: None) -> None:
+    suppress("maya@northwind.example", "BOUNCED", "", NOW)
+    user = get_user_model().objects.create_user("sam", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label="agentmail"))
+    client.force_login(user)
+    row = SuppressedAddress.objects.get()
+
+    shown = client.get(reverse("admin:agentmail_suppressedaddress_change", args=[row.pk])).content.decode()
+    answer = client.post(reverse("admin:agentmail_suppressedaddress_delete", args=[row.pk]), {"post": "yes"})
+
+    assert "write to this address again" not in shown
+    assert answer.status_code == 403
+    assert is_suppressed("maya@northwind.example")
 
 
 def test_only_unmatched_mail_can_be_asked_for(staff: Client, hooks: Hooks) -> None:

@@ -50,7 +50,7 @@ def test_an_answer_that_says_nothing_is_refused_on_the_page(
     assert response.status_code == 400
     page = response.content.decode()
     assert 'id="id_answer_error"' in page
-    assert 'aria-describedby="id_answer_error"' in page
+    assert 'aria-describedby="id_answer_helptext id_answer_error"' in page
     assert_unanswered(waiting_case)
 
 
@@ -129,6 +129,41 @@ def test_opening_the_address_of_the_form_leads_to_the_page(support: HttpClient, 
 
     assert (response.status_code, response.headers["Location"]) == (302, make_page_url(waiting_case))
     assert_unanswered(waiting_case)
+
+
+def test_the_form_says_who_may_read_the_answer(support: HttpClient, waiting_case: Case) -> None:
+    page = support.get(make_page_url(waiting_case)).content.decode()
+
+    assert (
+        "Maya may read these words: an answer to a question of theirs is sent to them as you write it. "
+        "You can also write: tell them …, Tax ID: …, try again on 3 December, close the case." in page
+    )
+    assert 'aria-describedby="id_answer_helptext"' in page
+    assert 'id="id_answer_helptext"' in page
+
+
+def test_an_answered_case_asks_nobody_and_looks_again_by_itself(support: HttpClient, waiting_case: Case) -> None:
+    before = support.get(make_page_url(waiting_case))
+    send_answer(support, waiting_case)
+
+    after = support.get(make_page_url(waiting_case))
+    Case.objects.filter(pk=waiting_case.pk).update(status="RUNNING")
+    later = support.get(make_page_url(waiting_case))
+
+    page = after.content.decode()
+    assert '<span class="chip chip-live">Answered; the agent goes on with it</span>' in page
+    assert "Waits for a person to answer" not in page
+    assert "chip-human" not in page
+    assert [response.headers.get("Refresh") for response in (before, after, later)] == [None, "3", None]
+
+
+def test_a_page_with_an_answer_that_was_not_stored_stays(support: HttpClient, waiting_case: Case) -> None:
+    send_answer(support, waiting_case, "The new one.")
+
+    response = send_answer(support, waiting_case, "The old one.")
+
+    assert response.status_code == 409
+    assert "Refresh" not in response.headers
 
 
 def assert_unanswered(case: Case) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import html
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.staticfiles import finders
 from django.db import connection
 from django.test import Client as HttpClient
 from django.test.utils import CaptureQueriesContext
 
+from agentmail.models import ProviderEvent, SuppressedAddress
 from cases import ledger
 from cases.models import AgentRun, Case, CaseEvent, InputRequest
 from cases.workflow import EventKind
@@ -151,7 +153,7 @@ def test_the_task_is_shown_with_what_must_not_leave_apart(reader: HttpClient) ->
 
     text = read_text(read_page(reader, case))
 
-    assert text.index("zone") < text.index("private") < text.index("never leaves in a mail") < text.index("4000")
+    assert text.index("Zone") < text.index("Private") < text.index("never leaves in a mail") < text.index("4000")
     for words in ("Collect the W-9", "Ask for a PDF", "Alex Reed, Vendor operations", "ref-17", "V-17", str(case.id)):
         assert words in text
 
@@ -170,10 +172,9 @@ def test_an_ended_case_shows_its_result_or_why_it_failed(reader: HttpClient) -> 
 
     done_text, failed_text = (read_text(read_page(reader, case)) for case in (done, failed))
 
-    assert "legalName\nNorthstar" in done_text
-    assert "goal_achieved" in done_text
-    assert "The mailbox is full." in failed_text
-    assert "BOUNCED" in failed_text
+    assert "Result\nGoal achieved\ngoal_achieved\n" in done_text
+    assert "Legal name\nNorthstar" in done_text
+    assert "Result\nThe mail bounced\nBOUNCED\nThe mailbox is full." in failed_text
 
 
 def test_the_timeline_tells_what_the_agent_decided_and_why(reader: HttpClient) -> None:
@@ -310,3 +311,87 @@ def test_a_case_that_does_not_exist_leads_back_to_the_list(reader: HttpClient, c
 
     assert response.redirect_chain == [("/admin/cases/case/", 302)]
     assert "There is no case with this id." in response.content.decode()
+
+
+def test_what_the_client_asked_for_is_told_in_words(reader: HttpClient) -> None:
+    schema = {
+        "properties": {"taxId": {"type": "string", "description": "Nine digits"}, "dueDate": {"title": "Due by"}},
+        "required": ["taxId"],
+    }
+    case = CaseFactory.create(
+        status="COMPLETED",
+        result_status="goal_achieved",
+        result_schema=schema,
+        result={"taxId": "12-3456789", "dueDate": "2026-12-01"},
+    )
+
+    page = read_page(reader, case)
+
+    text = read_text(page)
+    assert "What the client asked for\nTax ID\n: Nine digits\nDue by\n(if known)" in text
+    assert "Tax ID\n12-3456789" in text
+    assert "Due by\n2026-12-01" in text
+    assert "case-ended" in page
+
+
+def suppress_maya(reason: str, at: datetime) -> SuppressedAddress:
+    return SuppressedAddress.objects.create(address="maya@vendor.example", reason=reason, created_at=at)
+
+
+def test_a_case_that_could_not_be_written_to_says_why_and_since_when(reader: HttpClient) -> None:
+    case = CaseFactory.create(
+        status="FAILED", result_status="send_failed", failure_reason="This address gets no more mail."
+    )
+    suppress_maya("BOUNCED", LATER)
+
+    text = read_text(read_page(reader, case))
+
+    assert "The mail could not be sent\nsend_failed" in text
+    assert (
+        "maya@vendor.example bounced on 24 Nov 2026, 12:00 UTC, in another case; Offload does not write to it any more."
+        in text
+    )
+    assert "again" not in text
+
+
+def test_a_bounce_of_the_cases_own_mail_is_not_told_as_anothers(reader: HttpClient) -> None:
+    case = CaseFactory.create(status="FAILED", result_status="COMPLAINED", counterparty_address="Maya@Vendor.example")
+    suppress_maya("COMPLAINED", LATER)
+    ProviderEvent.objects.create(
+        event_id="e",
+        kind="report",
+        report_kind="COMPLAINED",
+        payload={},
+        received_at=ASKED_AT,
+        owner=case.id,
+        matched_at=LATER,
+    )
+
+    text = read_text(read_page(reader, case))
+
+    assert "maya@vendor.example marked our mail as spam on 24 Nov 2026, 12:00 UTC, in this case;" in text
+
+
+def test_an_address_without_mail_does_not_explain_an_end_that_had_other_reasons(reader: HttpClient) -> None:
+    case = CaseFactory.create(status="FAILED", result_status="cancelled")
+    suppress_maya("BOUNCED", LATER)
+
+    assert "does not write to it any more" not in read_page(reader, case)
+
+
+def test_only_a_superuser_is_led_to_where_the_address_is_freed(admin: HttpClient) -> None:
+    case = CaseFactory.create(status="FAILED", result_status="send_failed")
+    row = suppress_maya("BOUNCED", LATER)
+
+    page = read_page(admin, case)
+
+    url = f"/admin/agentmail/suppressedaddress/{row.pk}/change/"
+    assert f'<a href="{url}">Let Offload write to this address again</a>' in page
+    assert "Let Offload write to this address again" in admin.get(url).content.decode()
+
+
+def test_every_page_has_an_icon_that_exists(reader: HttpClient) -> None:
+    for url in ("/admin/", "/admin/cases/case/", "/admin/login/"):
+        page = reader.get(url, follow=True).content.decode()
+        assert '<link rel="icon" type="image/svg+xml" href="/static/cases/favicon.svg">' in page
+    assert finders.find("cases/favicon.svg")

@@ -8,7 +8,7 @@ import pytest
 
 from cases.admin import words
 from cases.admin.words import Chip
-from cases.workflow import EventKind, Status
+from cases.workflow import EventKind, ResultStatus, Status
 
 NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 SOON = NOW + timedelta(hours=1)
@@ -66,3 +66,28 @@ def test_a_word_that_nobody_knows_is_shown_as_it_is() -> None:
     assert words.describe_delivery("odd") == Chip("odd", "quiet")
     assert words.describe_decision({"kind": "ODD"}) == "ODD"
     assert words.describe_decision({}) == "No decision is on record"
+
+
+def test_every_result_status_of_ours_has_words_and_a_strange_one_is_shown_as_it_is() -> None:
+    shown = [words.describe_result(status) for status in ResultStatus]
+
+    assert len(set(shown)) == len(ResultStatus)
+    assert not set(shown) & {str(status) for status in ResultStatus}
+    assert [words.describe_result(status) for status in ("odd", "")] == ["odd", ""]
+
+
+@pytest.mark.parametrize(
+    ("name", "who"),
+    [("Chen, Maya", "Maya"), ("Dr. Maya Chen", "Maya"), ("Billing team", "The counterparty"), ("", "The counterparty")],
+)
+def test_who_reads_an_answer_is_called_by_the_first_name(name: str, who: str) -> None:
+    assert words.describe_readers(name).startswith(f"{who} may read these words: ")
+
+
+def test_an_address_that_somebody_put_on_the_list_says_in_whose_words() -> None:
+    sentence = words.describe_suppression("maya@x.example", "asked by phone", NOW, is_own=False)
+
+    assert sentence == (
+        "maya@x.example was put on the list of addresses that get no mail on 24 Nov 2026, 10:00 UTC (asked by phone); "
+        "Offload does not write to it any more."
+    )
