@@ -148,12 +148,9 @@ def describe_suppression(address: str, reason: str, at: datetime, *, is_own: boo
 
 
 def describe_readers(counterparty_name: str) -> str:
-    """Returns what somebody must know before they answer a question: who may read it, and what else they can say."""
+    """Returns what somebody must know before they answer: who may read it. What they can write, the question says."""
     who = first_name(counterparty_name) or "The counterparty"
-    return (
-        f"{who} may read these words: an answer to a question of theirs is sent to them as you write it. "
-        "You can also write: tell them …, Tax ID: …, try again on 3 December, close the case."
-    )
+    return f"{who} may read these words: an answer to a question of theirs is sent to them as you write it."
 
 
 def describe_empty_list(state: str | None) -> str:

@@ -7,10 +7,12 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils.formats import date_format
 
 import agentmail
 from cases.agent.choose import build_agent
@@ -133,6 +135,10 @@ def test_the_table_in_readme_lists_exactly_the_settings_that_are_read() -> None:
     listed = set(re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
 
     assert listed == read
+
+
+def test_the_admin_writes_times_with_24_hours_in_utc() -> None:
+    assert date_format(datetime(2026, 11, 24, 22, 5, tzinfo=UTC), "DATETIME_FORMAT") == "24 Nov 2026, 22:05 UTC"
 
 
 def test_agentmail_is_our_package_and_not_the_provider_s_sdk() -> None:

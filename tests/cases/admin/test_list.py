@@ -238,3 +238,13 @@ def test_the_list_has_a_plain_name(reader: HttpClient) -> None:
     assert "<h1>Cases</h1>" in body
     assert "<title>Cases | Offload</title>" in body
     assert "to view" not in body
+
+
+def test_the_filter_counts_each_state_on_request(reader: HttpClient) -> None:
+    ask(CaseFactory.create(status="INPUT_NEEDED"))
+    give_up_a_step(CaseFactory.create(status="RUNNING"))
+
+    body = reader.get(LIST + "?_facets=True").content.decode()
+
+    for words in ("Queued (0)", "Running (1)", "Needs an answer (1)", "Stuck (1)"):
+        assert words in body

@@ -1,0 +1,1 @@
+"""English, with the 24-hour clock."""
