@@ -10,6 +10,9 @@ from uuid import UUID
 import pytest
 from django.test import Client as HttpClient
 
+from cases import ledger
+from cases.models import Case
+from cases.workflow import EventKind
 from tests.cases.factories import CaseFactory
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("offload.sandbox_urls")]
@@ -64,3 +67,46 @@ def test_what_people_type_leads_to_the_mailbox(path: str) -> None:
     answer = HttpClient().get(path)
 
     assert (answer.status_code, answer.headers["Location"]) == (302, "/sandbox/")
+
+
+def view_case(thread_id: str, accept: str = "application/json") -> Any:
+    return HttpClient().get("/sandbox/case", {"thread_id": thread_id}, headers={"accept": accept})
+
+
+def test_the_live_view_tells_what_the_case_of_a_thread_does() -> None:
+    case = CaseFactory.create(status="RUNNING", attempt_count=1, thread_id="thread-1")
+    ledger.record(
+        case_id=case.id, kind=EventKind.CASE_CREATED, key="created:1", payload={}, summary="Sent.", born_done=True
+    )
+
+    view = json.loads(view_case("thread-1").content)
+
+    assert (view["caseId"], view["status"], view["attemptCount"], view["hasEnded"]) == (
+        str(case.id),
+        "RUNNING",
+        1,
+        False,
+    )
+    assert [(event["kind"], event["status"], event["summary"]) for event in view["events"]] == [
+        ("CASE_CREATED", "done", "Sent.")
+    ]
+
+
+def test_the_live_page_renews_itself_until_the_case_has_ended() -> None:
+    case = CaseFactory.create(status="RUNNING", attempt_count=1, thread_id="thread-1", objective="<b>W-9</b>")
+    running = view_case("thread-1", "text/html")
+    Case.objects.filter(pk=case.pk).update(status="FAILED", result_status="max_retries")
+
+    ended = view_case("thread-1", "text/html")
+
+    assert (running.headers["Refresh"], "Refresh" in ended.headers) == ("2", False)
+    assert b"&lt;b&gt;W-9&lt;/b&gt;" in running.content
+    assert b"It ended as max_retries." in ended.content
+
+
+@pytest.mark.parametrize("thread_id", ["", "unknown", "\x00"])
+@pytest.mark.parametrize("accept", ["application/json", "text/html"])
+def test_a_thread_that_no_case_knows_is_not_found(thread_id: str, accept: str) -> None:
+    CaseFactory.create()
+
+    assert view_case(thread_id, accept).status_code == 404
