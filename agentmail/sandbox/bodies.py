@@ -112,8 +112,8 @@ class AttachmentBody(Body):
 AttachmentList = Annotated[list[AttachmentBody], BeforeValidator(_as_list)]
 
 
-class OutgoingBody(Body):
-    """What sending and replying have in common."""
+class MailBody(Body):
+    """What every mail that the inbox is to send has, a draft included."""
 
     to: AddressList = []
     cc: AddressList = []
@@ -123,6 +123,11 @@ class OutgoingBody(Body):
     html: str | None = None
     labels: TextList = []
     attachments: AttachmentList = []
+
+
+class OutgoingBody(MailBody):
+    """What sending and replying have in common."""
+
     headers: HeaderDict = {}
 
 
@@ -144,8 +149,16 @@ class ReplyBody(OutgoingBody):
         return self
 
 
+class DraftBody(MailBody):
+    """POST …/drafts; recipients may be missing until the draft is sent."""
+
+    client_id: ClientId | None = None
+    subject: OneLine | None = None
+    in_reply_to: OneLine | None = None
+
+
 class LabelsBody(Body):
-    """PATCH …/messages/{id}."""
+    """PATCH …/messages/{id} and POST …/drafts/{id}/send."""
 
     add_labels: TextList = []
     remove_labels: TextList = []

@@ -6,6 +6,7 @@ Like the provider's: at least once, in no promised order, the same `svix-id` on 
 import json
 import threading
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -61,6 +62,8 @@ def queue_event(event: JSONObject, inbox_id: str, at: Moment) -> None:
     if not webhooks:
         return
     fault = None if event_type in _UNFAULTED else take_fault("webhook")
+    if fault is not None and fault.kind == "disable":
+        _disable(webhooks, at)
     body = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
     for webhook in webhooks:
         delivery = Delivery(
@@ -167,7 +170,7 @@ def _play_fault(delivery: Delivery, fault: FaultOrder | None) -> None:
         return
     if fault.kind == "duplicate":
         delivery.extra_copies = 1
-    elif fault.kind == "drop":
+    elif fault.kind in ("drop", "disable"):
         delivery.state = DeliveryState.DROPPED
     elif fault.kind == "delay":
         seconds = DEFAULT_DELAY_SECONDS if fault.seconds is None else fault.seconds
@@ -176,6 +179,12 @@ def _play_fault(delivery: Delivery, fault: FaultOrder | None) -> None:
         seconds = HOLD_SECONDS if fault.seconds is None else fault.seconds
         delivery.state = DeliveryState.HELD
         delivery.next_attempt_at += timedelta(seconds=seconds)
+
+
+def _disable(webhooks: Sequence[Webhook], at: Moment) -> None:
+    # What the provider does after failures over days; it never makes up for what happened until somebody enables it.
+    ids = [webhook.pk for webhook in webhooks]
+    Webhook.objects.filter(pk__in=ids).update(enabled=False, updated_at=at.provider)
 
 
 def _schedule_retry(delivery: Delivery, now: datetime) -> None:

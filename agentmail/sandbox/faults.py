@@ -35,7 +35,7 @@ REFUSING_FAULTS = frozenset(
 KINDS_BY_CHANNEL: dict[str, frozenset[str]] = {
     "send": ACCEPTING_SEND_FAULTS | REFUSING_FAULTS,
     "read": frozenset({"drop", "timeout", "slow", "429", "401", "404", "500", "503", "403_forbidden"}),
-    "webhook": frozenset({"duplicate", "reorder", "drop", "delay"}),
+    "webhook": frozenset({"duplicate", "reorder", "drop", "delay", "disable"}),
 }
 _OPTIONS = {"seconds", "retry_after"}
 

@@ -109,6 +109,36 @@ class Attachment(models.Model):
         return self.filename or str(self.attachment_id)
 
 
+class Draft(models.Model):
+    """One mail that waits to be sent; sending deletes it, and its `client_id` with it."""
+
+    draft_id = models.UUIDField(unique=True, default=uuid.uuid4)
+    inbox = models.ForeignKey(Inbox, models.CASCADE, related_name="drafts")
+    client_id = models.TextField(null=True)
+    # The message it answers; null for a mail in a thread of its own.
+    original = models.ForeignKey(Message, models.CASCADE, null=True, related_name="drafts")
+    labels = ArrayField(models.TextField(), default=list)
+    to = ArrayField(models.TextField(), default=list)
+    cc = ArrayField(models.TextField(), default=list)
+    bcc = ArrayField(models.TextField(), default=list)
+    reply_to = ArrayField(models.TextField(), default=list)
+    subject = models.TextField(blank=True, default="")
+    text = models.TextField(null=True)
+    html = models.TextField(null=True)
+    # Objects with the fields of the provider's Attachment and the `content` in Base64.
+    attachments = models.JSONField(default=list)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["inbox", "client_id"], name="sandbox_draft_client_id_once_per_inbox"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.draft_id)
+
+
 class IdempotencyRecord(models.Model):
     """What an Idempotency-Key answered; one organization-wide row per key."""
 

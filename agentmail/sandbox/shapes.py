@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from agentmail.sandbox.jsontext import JSONObject
-from agentmail.sandbox.models import Attachment, Direction, Inbox, Message, Thread, Webhook
+from agentmail.sandbox.models import Attachment, Direction, Draft, Inbox, Message, Thread, Webhook
 from agentmail.sandbox.wording import make_preview
 
 POD_ID = "5a4d0b0c-5a4d-4b0c-8a4d-5a4d0b0c5a4d"
@@ -78,6 +78,33 @@ def message_json(message: Message) -> JSONObject:
         html=message.html,
         extracted_text=message.extracted_text,
         extracted_html=message.html if message.direction == Direction.INBOUND else None,
+    )
+
+
+def draft_json(draft: Draft) -> JSONObject:
+    """Returns the provider's Draft, bodies included; a reply names its original and what that referred to."""
+    shape: JSONObject = {
+        "inbox_id": draft.inbox.inbox_id,
+        "draft_id": str(draft.draft_id),
+        "labels": draft.labels,
+        "updated_at": iso(draft.updated_at),
+        "created_at": iso(draft.created_at),
+    }
+    original = draft.original
+    files = [{name: value for name, value in file.items() if name != "content"} for file in draft.attachments]
+    return shape | _present(
+        client_id=draft.client_id,
+        reply_to=draft.reply_to,
+        to=draft.to,
+        cc=draft.cc,
+        bcc=draft.bcc,
+        subject=draft.subject,
+        preview=make_preview(draft.text) if draft.text else None,
+        text=draft.text,
+        html=draft.html,
+        attachments=[_present(**file) for file in files],
+        in_reply_to=original and original.message_id,
+        references=original and [*original.references, original.message_id],
     )
 
 

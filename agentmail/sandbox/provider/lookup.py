@@ -3,7 +3,7 @@
 import uuid
 
 from agentmail.sandbox.mail import files_without_content
-from agentmail.sandbox.models import Attachment, Inbox, Message, Thread
+from agentmail.sandbox.models import Attachment, Draft, Inbox, Message, Thread
 from agentmail.sandbox.provider.errors import not_found
 
 
@@ -37,6 +37,17 @@ def find_thread(thread_id: str, inbox_id: str | None) -> Thread:
     if thread is None:
         raise not_found("Thread")
     return thread
+
+
+def find_draft(inbox_id: str, draft_id: str, *, for_update: bool = False) -> Draft:
+    """Returns the draft of that inbox with the message it answers; `for_update` locks it. Raises the 404."""
+    drafts = Draft.objects.select_related("inbox", "original__inbox", "original__thread__inbox")
+    if for_update:
+        drafts = drafts.select_for_update(of=("self",))
+    draft = drafts.filter(inbox=find_inbox(inbox_id), draft_id=_read_uuid(draft_id, "Draft")).first()
+    if draft is None:
+        raise not_found("Draft")
+    return draft
 
 
 def find_message_file(message: Message, attachment_id: str) -> Attachment:

@@ -1,5 +1,7 @@
 """The provider's calls on stored messages: list, get, labels, raw; must not send anything."""
 
+from collections.abc import Sequence
+
 from django.db.models import F, Func, QuerySet, TextField, Value
 from django.db.models.functions import Concat
 from django.http import HttpResponse, JsonResponse
@@ -39,9 +41,7 @@ def update_message(call: Call, inbox_id: str, message_id: str) -> HttpResponse:
     """PATCH …/messages/{id}: adds and removes labels; a second call changes nothing more."""
     message = find_message(inbox_id, message_id)
     body = call.read_body(LabelsBody)
-    removed = {label.lower() for label in body.remove_labels}
-    kept = [label for label in message.labels if label not in removed]
-    message.labels = list(dict.fromkeys([*kept, *(label.lower() for label in body.add_labels)]))
+    message.labels = change_labels(message.labels, body.add_labels, body.remove_labels)
     message.updated_at = call.at.provider
     message.save(update_fields=["labels", "updated_at"])
     return JsonResponse({"message_id": message.message_id, "labels": message.labels})
@@ -52,6 +52,13 @@ def get_raw(call: Call, inbox_id: str, message_id: str) -> HttpResponse:
     message = find_message(inbox_id, message_id)
     link = link_to_raw(call.request, message, call.at)
     return JsonResponse({"message_id": message.message_id, "size": message.size} | link)
+
+
+def change_labels(labels: Sequence[str], added: Sequence[str], removed: Sequence[str]) -> list[str]:
+    """Returns the labels in the provider's lower case, without the removed ones and then with the added ones."""
+    gone = {label.lower() for label in removed}
+    kept = [label.lower() for label in labels if label.lower() not in gone]
+    return list(dict.fromkeys([*kept, *(label.lower() for label in added)]))
 
 
 def hidden_labels(call: Call) -> list[str]:

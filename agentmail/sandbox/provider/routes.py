@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from agentmail.sandbox.clock import read_moment
-from agentmail.sandbox.provider import files, inboxes, messages, sending, threads, webhooks
+from agentmail.sandbox.provider import drafts, files, inboxes, messages, sending, threads, webhooks
 from agentmail.sandbox.provider.call import Call, read_body_bytes, read_segments
 from agentmail.sandbox.provider.errors import ProviderError, not_found
 
@@ -80,6 +80,11 @@ _ROUTES: list[_Route] = [
     ("POST", ("inboxes", ID, "messages", ID, "reply-all"), sending.reply_all_to_message),
     ("GET", ("inboxes", ID, "messages", ID, "raw"), messages.get_raw),
     ("GET", ("inboxes", ID, "messages", ID, "attachments", ID), files.get_message_file),
+    ("GET", ("inboxes", ID, "drafts"), drafts.list_drafts),
+    ("POST", ("inboxes", ID, "drafts"), drafts.create_draft),
+    ("GET", ("inboxes", ID, "drafts", ID), drafts.get_draft),
+    ("DELETE", ("inboxes", ID, "drafts", ID), drafts.delete_draft),
+    ("POST", ("inboxes", ID, "drafts", ID, "send"), drafts.send_draft),
     ("GET", ("inboxes", ID, "threads"), threads.list_threads),
     ("GET", ("inboxes", ID, "threads", ID), threads.get_thread),
     ("GET", ("inboxes", ID, "threads", ID, "attachments", ID), files.get_thread_file),

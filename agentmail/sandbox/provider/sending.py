@@ -1,6 +1,9 @@
-"""The provider's send, reply and reply-all: checks, idempotency, faults; storing the mail is for `mail.py`."""
+"""The provider's send, reply and reply-all: checks, idempotency, faults; storing the mail is for `mail.py`.
 
-from collections.abc import Sequence
+`send_once` is the way of every mail out of an inbox, a draft's too.
+"""
+
+from collections.abc import Callable, Sequence
 
 from django.db import transaction
 from django.http import HttpResponse, JsonResponse
@@ -39,6 +42,8 @@ from agentmail.sandbox.wording import reply_subject
 
 MAX_RECIPIENTS = 50
 
+Composed = tuple[NewMail, Thread | None]
+
 
 def send_message(call: Call, inbox_id: str) -> HttpResponse:
     """POST /inboxes/{inbox}/messages/send: a mail in a thread of its own."""
@@ -54,9 +59,9 @@ def send_message(call: Call, inbox_id: str) -> HttpResponse:
         html=body.html,
         labels=body.labels,
         headers=body.headers,
-        files=_read_files(body.attachments),
+        files=read_files(body.attachments),
     )
-    return _send(call, inbox, None, mail)
+    return send_once(call, inbox, lambda: (mail, None))
 
 
 def reply_to_message(call: Call, inbox_id: str, message_id: str) -> HttpResponse:
@@ -64,16 +69,70 @@ def reply_to_message(call: Call, inbox_id: str, message_id: str) -> HttpResponse
     original = find_message(inbox_id, message_id)
     body = call.read_body(ReplyBody)
     if body.reply_all:
-        return _send(call, original.inbox, original.thread, _make_reply_all(original, body))
-    mail = _make_reply(original, body, body.to or _default_recipients(original), body.cc)
-    return _send(call, original.inbox, original.thread, mail)
+        mail = _make_reply_all(original, body)
+    else:
+        mail = _make_reply(original, body, body.to or default_recipients(original), body.cc)
+    return send_once(call, original.inbox, lambda: (mail, original.thread))
 
 
 def reply_all_to_message(call: Call, inbox_id: str, message_id: str) -> HttpResponse:
     """POST …/messages/{id}/reply-all: to everybody who took part in the original."""
     original = find_message(inbox_id, message_id)
     body = call.read_body(OutgoingBody)
-    return _send(call, original.inbox, original.thread, _make_reply_all(original, body))
+    mail = _make_reply_all(original, body)
+    return send_once(call, original.inbox, lambda: (mail, original.thread))
+
+
+def send_once(call: Call, inbox: Inbox, compose: Callable[[], Composed]) -> HttpResponse:
+    """Sends a mail unless the call's Idempotency-Key has sent it before, and plays a waiting send fault.
+
+    `compose` returns the mail and its thread, None for one of its own. It runs in the transaction that sends, and not
+    at all for a repeated key. Returns the two ids, the same ones for a repeat; raises ProviderError.
+    """
+    key = call.request.headers.get("Idempotency-Key")
+    if key is not None and not is_valid_key(key):
+        raise parameter_error("Idempotency-Key", "must be 1 to 256 characters of A-Z a-z 0-9 - . _ ~")
+    fault = take_fault("send")
+    if fault is not None and fault.kind not in ACCEPTING_SEND_FAULTS:
+        return play_refusal(call.request, fault)
+    sent = _accept(call, inbox, compose, key or "", fault)
+    return _answer(call, sent, fault)
+
+
+def default_recipients(original: Message) -> list[str]:
+    """Returns who a reply goes to when it names nobody."""
+    if original.direction == Direction.OUTBOUND:
+        # The contract is silent about a reply to one's own mail; going on with the same people is the least odd.
+        return original.to
+    return original.reply_to or [original.from_header]
+
+
+def read_files(attachments: Sequence[AttachmentBody]) -> list[NewFile]:
+    """Returns the files to be stored; raises the provider's 403 for one that is given by its URL."""
+    files: list[NewFile] = []
+    for attachment in attachments:
+        if attachment.content is None:
+            raise message_rejected(
+                "Message rejected: an attachment's URL could not be fetched",
+                "The sandbox fetches nothing; send the file as Base64 in `content`.",
+            )
+        files.append(
+            NewFile(
+                content=attachment.content,
+                filename=attachment.filename or "",
+                content_type=attachment.content_type or "application/octet-stream",
+                content_disposition=attachment.content_disposition or "attachment",
+                content_id=attachment.content_id or "",
+            )
+        )
+    return files
+
+
+def check_recipient_count(to: Sequence[str], cc: Sequence[str], bcc: Sequence[str]) -> None:
+    """Raises the provider's 400 for more than 50 recipients together."""
+    count = len(to) + len(cc) + len(bcc)
+    if count > MAX_RECIPIENTS:
+        raise parameter_error("to", f"has {count} recipients together with cc and bcc; {MAX_RECIPIENTS} are allowed")
 
 
 def _make_reply(original: Message, body: OutgoingBody, to: Sequence[str], cc: Sequence[str]) -> NewMail:
@@ -89,38 +148,18 @@ def _make_reply(original: Message, body: OutgoingBody, to: Sequence[str], cc: Se
         headers=body.headers,
         in_reply_to=original.message_id,
         references=[*original.references, original.message_id],
-        files=_read_files(body.attachments),
+        files=read_files(body.attachments),
     )
 
 
 def _make_reply_all(original: Message, body: OutgoingBody) -> NewMail:
-    to = _default_recipients(original)
+    to = default_recipients(original)
     taken = {bare_address(address) for address in [*to, original.inbox.inbox_id]}
     cc = [address for address in [*original.to, *original.cc] if bare_address(address) not in taken]
     return _make_reply(original, body, to, cc)
 
 
-def _default_recipients(original: Message) -> list[str]:
-    if original.direction == Direction.OUTBOUND:
-        # The contract is silent about a reply to one's own mail; going on with the same people is the least odd.
-        return original.to
-    return original.reply_to or [original.from_header]
-
-
-def _send(call: Call, inbox: Inbox, thread: Thread | None, mail: NewMail) -> HttpResponse:
-    key = call.request.headers.get("Idempotency-Key")
-    if key is not None and not is_valid_key(key):
-        raise parameter_error("Idempotency-Key", "must be 1 to 256 characters of A-Z a-z 0-9 - . _ ~")
-    fault = take_fault("send")
-    if fault is not None and fault.kind not in ACCEPTING_SEND_FAULTS:
-        return play_refusal(call.request, fault)
-    sent = _accept(call, inbox, thread, mail, key or "", fault)
-    return _answer(call, sent, fault)
-
-
-def _accept(
-    call: Call, inbox: Inbox, thread: Thread | None, mail: NewMail, key: str, fault: FaultOrder | None
-) -> SentIds:
+def _accept(call: Call, inbox: Inbox, compose: Callable[[], Composed], key: str, fault: FaultOrder | None) -> SentIds:
     fingerprint = make_fingerprint(call.segments, call.body)
     with transaction.atomic():
         try:
@@ -131,6 +170,7 @@ def _accept(
             raise key_reused() from None
         if answered is not None:
             return answered
+        mail, thread = compose()
         _check_recipients(mail)
         message = send_mail(inbox, thread or start_thread(inbox, mail.subject, call.at), mail, key, call.at)
         if key:
@@ -157,8 +197,7 @@ def _check_recipients(mail: NewMail) -> None:
     recipients = [*mail.to, *mail.cc, *mail.bcc]
     if not recipients:
         raise ProviderError(422, "UnprocessableError", "unprocessable", "The mail has no recipients")
-    if len(recipients) > MAX_RECIPIENTS:
-        raise parameter_error("to", f"has {len(recipients)} recipients together with cc and bcc; 50 are allowed")
+    check_recipient_count(mail.to, mail.cc, mail.bcc)
     blocked = find_blocked(recipients)
     if blocked is not None:
         raise message_rejected(
@@ -166,23 +205,3 @@ def _check_recipients(mail: NewMail) -> None:
             "The address bounced or complained before. Such an entry can only be lifted by support; "
             "in the sandbox DELETE /sandbox/blocked lifts all of them.",
         )
-
-
-def _read_files(attachments: Sequence[AttachmentBody]) -> list[NewFile]:
-    files: list[NewFile] = []
-    for attachment in attachments:
-        if attachment.content is None:
-            raise message_rejected(
-                "Message rejected: an attachment's URL could not be fetched",
-                "The sandbox fetches nothing; send the file as Base64 in `content`.",
-            )
-        files.append(
-            NewFile(
-                content=attachment.content,
-                filename=attachment.filename or "",
-                content_type=attachment.content_type or "application/octet-stream",
-                content_disposition=attachment.content_disposition or "attachment",
-                content_id=attachment.content_id or "",
-            )
-        )
-    return files

@@ -236,6 +236,27 @@ def test_a_reordered_delivery_that_nothing_overtakes_goes_out_by_itself(
     assert len(receiver.requests) == 1
 
 
+def test_disable_switches_the_webhook_off_and_loses_its_events_until_it_is_enabled(
+    received: Any, provider: Provider, control: Control, receiver: Receiver
+) -> None:
+    path = f"/webhooks/{Webhook.objects.get().webhook_id}"
+    control.post("faults", {"webhook": ["disable"]})
+    assert provider.call("GET", path).json()["enabled"] is True
+    for text in ("met the fault", "came later"):
+        control.post("inbound", {"thread_id": received["thread_id"], "text": text})
+    _carry_all()
+    assert provider.call("GET", path).json()["enabled"] is False
+    assert control.get("faults")["webhook"] == []
+    assert receiver.requests == []
+
+    provider.call("PATCH", path, {"enabled": True})
+    control.post("inbound", {"thread_id": received["thread_id"], "text": "enabled again"})
+    _carry_all()
+    assert [event["message"]["text"] for event in receiver.events] == ["enabled again"]
+    states = list(Delivery.objects.order_by("id").values_list("state", flat=True))
+    assert states[2:] == ["dropped", "delivered"]
+
+
 def test_a_mail_that_is_sent_meanwhile_uses_up_no_webhook_fault(
     provider: Provider, control: Control, receiver: Receiver
 ) -> None:
