@@ -33,6 +33,10 @@ except Exception as error:
 reply = client.inboxes.messages.reply(inbox_id, first.message_id, to=[address], text="And more", labels=[label])
 listed = client.inboxes.messages.list(inbox_id, labels=[label])
 thread = client.inboxes.threads.get(inbox_id, first.thread_id)
+draft = client.inboxes.drafts.create(
+    inbox_id, to=[address], subject="A draft", text="Later", client_id=f"sdk-{uuid.uuid4()}"
+)
+from_draft = client.inboxes.drafts.send(inbox_id, draft.draft_id)
 webhook = client.webhooks.create(
     url="http://127.0.0.1:9/hook", event_types=["message.received"], client_id=f"sdk-{uuid.uuid4()}"
 )
@@ -48,6 +52,7 @@ sys.stdout.write(
             "listed": sorted(message.message_id for message in listed.messages)
             == sorted([first.message_id, reply.message_id]),
             "thread": [message.text for message in thread.messages],
+            "is_draft_sent": from_draft.thread_id not in (None, first.thread_id),
             "secret": webhook.secret.split("_")[0],
         }
     )

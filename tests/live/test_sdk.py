@@ -60,6 +60,7 @@ def test_the_official_sdk_sends_repeats_replies_lists_and_reads(stack: Stack, sd
         "is_one_thread": True,
         "listed": True,
         "thread": ["Hello", "And more"],
+        "is_draft_sent": True,
         "secret": "whsec",
     }
 
