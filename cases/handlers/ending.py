@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from django.db import transaction
 
 from cases import ledger
@@ -23,7 +21,6 @@ def conclude(
     tools: Tools,
     *,
     has_heard_counterparty: bool = False,
-    also: Callable[[], None] | None = None,
 ) -> None:
     """Applies an outcome to the case and finishes the event in one transaction; raises LeaseLost.
 
@@ -44,8 +41,6 @@ def conclude(
             store_transition(case, transition, now=now)
         else:
             summary = f"{summary} It changed nothing: the case was {case.status}."
-        if also is not None:
-            also()
         ledger.finish(claimed, summary)
 
 
