@@ -43,6 +43,9 @@ class ApiKey(models.Model):
     digest = models.CharField(max_length=64, unique=True)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    # To the minute at best: see cases.api.authentication.
     last_used_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -51,6 +54,44 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prefix}… ({self.name})"
+
+
+class RequestAllowance(models.Model):
+    """How much of a limit a caller has used up; `cases.api.limits` is the only writer.
+
+    The table is UNLOGGED (its migration says so): a crash of the database forgives everybody, and a request does
+    not wait for the disk to be counted.
+    """
+
+    # "key:<id>" or "ip:<address>".
+    subject = models.CharField(primary_key=True, max_length=100)
+    # The moment at which nothing would be used up any more (the "theoretical arrival time" of a leaky bucket).
+    # Without an index, so that an update stays in its page.
+    empty_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return str(self.subject)
+
+
+class IdempotentAnswer(models.Model):
+    """The 2xx answer that a client's Idempotency-Key got first, for 24 h; `cases.api.idempotency` is the only writer."""
+
+    id = models.BigAutoField(primary_key=True)
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=255)
+    # SHA-256 of method, path and raw body.
+    request_hash = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField()
+    # As it was sent, to the byte.
+    body = models.TextField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["client", "key"], name="idempotent_answer_once_per_key")]
+        indexes = [models.Index(fields=["created_at"], name="idempotent_answer_age")]
+
+    def __str__(self) -> str:
+        return str(self.key)
 
 
 class Case(models.Model):
@@ -129,6 +170,7 @@ class Case(models.Model):
         indexes = [
             models.Index(fields=["due_at", "id"], name="case_due", condition=Q(status="RUNNING", due_at__isnull=False)),
             models.Index(fields=["client", "-created_at", "-id"], name="case_of_client"),
+            models.Index(fields=["client", "updated_at"], name="case_of_client_updated"),
             models.Index(fields=["-created_at", "-id"], name="case_newest"),
             models.Index(fields=["status", "-created_at"], name="case_by_status"),
         ]
