@@ -74,7 +74,7 @@ class RequestAllowance(models.Model):
 
 
 class IdempotentAnswer(models.Model):
-    """The 2xx answer that a client's Idempotency-Key got first, for 24 h; `cases.api.idempotency` is the only writer."""
+    """The 2xx answer that an Idempotency-Key got first, for 24 h; `cases.api.idempotency` is the only writer."""
 
     id = models.BigAutoField(primary_key=True)
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="+")

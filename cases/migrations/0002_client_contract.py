@@ -5,59 +5,58 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('cases', '0001_initial'),
+        ("cases", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='IdempotentAnswer',
+            name="IdempotentAnswer",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('key', models.CharField(max_length=255)),
-                ('request_hash', models.CharField(max_length=64)),
-                ('status', models.PositiveSmallIntegerField()),
-                ('body', models.TextField()),
-                ('created_at', models.DateTimeField()),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("key", models.CharField(max_length=255)),
+                ("request_hash", models.CharField(max_length=64)),
+                ("status", models.PositiveSmallIntegerField()),
+                ("body", models.TextField()),
+                ("created_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='RequestAllowance',
+            name="RequestAllowance",
             fields=[
-                ('subject', models.CharField(max_length=100, primary_key=True, serialize=False)),
-                ('empty_at', models.DateTimeField()),
+                ("subject", models.CharField(max_length=100, primary_key=True, serialize=False)),
+                ("empty_at", models.DateTimeField()),
             ],
         ),
         # Counting requests is not worth a write to the disk, nor its loss in a crash a thought.
         migrations.RunSQL(
-            'ALTER TABLE cases_requestallowance SET UNLOGGED', 'ALTER TABLE cases_requestallowance SET LOGGED'
+            "ALTER TABLE cases_requestallowance SET UNLOGGED", "ALTER TABLE cases_requestallowance SET LOGGED"
         ),
         migrations.AddField(
-            model_name='apikey',
-            name='expires_at',
+            model_name="apikey",
+            name="expires_at",
             field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='apikey',
-            name='revoked_at',
+            model_name="apikey",
+            name="revoked_at",
             field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AddIndex(
-            model_name='case',
-            index=models.Index(fields=['client', 'updated_at'], name='case_of_client_updated'),
+            model_name="case",
+            index=models.Index(fields=["client", "updated_at"], name="case_of_client_updated"),
         ),
         migrations.AddField(
-            model_name='idempotentanswer',
-            name='client',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='cases.client'),
+            model_name="idempotentanswer",
+            name="client",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="+", to="cases.client"),
         ),
         migrations.AddIndex(
-            model_name='idempotentanswer',
-            index=models.Index(fields=['created_at'], name='idempotent_answer_age'),
+            model_name="idempotentanswer",
+            index=models.Index(fields=["created_at"], name="idempotent_answer_age"),
         ),
         migrations.AddConstraint(
-            model_name='idempotentanswer',
-            constraint=models.UniqueConstraint(fields=('client', 'key'), name='idempotent_answer_once_per_key'),
+            model_name="idempotentanswer",
+            constraint=models.UniqueConstraint(fields=("client", "key"), name="idempotent_answer_once_per_key"),
         ),
     ]
