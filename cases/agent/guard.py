@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from cases.agent.comparing import find_numbers, fold_letters, split_words
 from cases.agent.protocol import CaseView
 
 MAX_SUBJECT_CHARS = 200
@@ -42,7 +43,6 @@ _DOMAIN = re.compile(
 _FILE_ENDINGS = frozenset(
     ("pdf", "doc", "docx", "odt", "rtf", "txt", "xls", "xlsx", "csv", "ppt", "png", "jpg", "jpeg", "gif", "ics", "json")
 )
-_NUMBER = re.compile(r"\d{1,3}(?:[.,'\u2019 \u202f]\d{3})+(?!\d)|\d+")
 _COMMON_WORDS = frozenset(
     ("yes", "true", "false", "none", "null", "low", "high", "medium", "open", "any", "all", "the")
 )
@@ -106,15 +106,15 @@ class _PublicCase:
 
     @cached_property
     def folded(self) -> str:
-        return _fold(self.given)
+        return fold_letters(self.given)
 
     @cached_property
     def words(self) -> frozenset[str]:
-        return frozenset(_split_words(self.given))
+        return frozenset(split_words(self.given))
 
     @cached_property
     def numbers(self) -> frozenset[str]:
-        return _find_numbers(self.given)
+        return find_numbers(self.given)
 
 
 def _check_form(text: str, subject: str) -> Iterator[GuardHit]:
@@ -201,7 +201,7 @@ def _find_addresses(folded: str) -> set[str]:
 def _check_private(text: str, private: Any, case: _PublicCase) -> Iterator[GuardHit]:
     if private is None:
         return
-    folded, words, numbers = _fold(text), frozenset(_split_words(text)), _find_numbers(text)
+    folded, words, numbers = fold_letters(text), frozenset(split_words(text)), find_numbers(text)
     for leaf in _list_leaves(private):
         if isinstance(leaf, bool) or leaf is None:
             continue
@@ -212,12 +212,12 @@ def _check_private(text: str, private: Any, case: _PublicCase) -> Iterator[Guard
 
 def _leaks(leaf: Any, folded: str, words: frozenset[str], numbers: frozenset[str], case: _PublicCase) -> bool:
     if isinstance(leaf, int | float):
-        whole = _find_numbers(f"{leaf:.0f}" if isinstance(leaf, float) else str(leaf))
+        whole = find_numbers(f"{leaf:.0f}" if isinstance(leaf, float) else str(leaf))
         secret = {number for number in whole if len(number) >= 2}
         return bool(secret & numbers - case.numbers)
-    secret_text = _fold(str(leaf))
+    secret_text = fold_letters(str(leaf))
     # A figure inside a private sentence tells as much as the sentence; a year near now does not.
-    figures = {number for number in _find_numbers(str(leaf)) if len(number) >= 3 and not _is_year(number)}
+    figures = {number for number in find_numbers(str(leaf)) if len(number) >= 3 and not _is_year(number)}
     if figures & numbers - case.numbers:
         return True
     if not secret_text or secret_text in case.folded:
@@ -225,7 +225,7 @@ def _leaks(leaf: Any, folded: str, words: frozenset[str], numbers: frozenset[str
     if len(secret_text) < MIN_LEAF_CHARS:
         return any(
             word in words and word not in case.words and word not in _COMMON_WORDS and len(word) >= 3
-            for word in _split_words(str(leaf))
+            for word in split_words(str(leaf))
         )
     if secret_text in folded or secret_text[::-1] in folded:
         return True
@@ -239,23 +239,6 @@ def _cut_windows(folded: str) -> frozenset[str]:
 
 def _is_year(number: str) -> bool:
     return len(number) == 4 and "2015" <= number <= "2045"
-
-
-def _fold(text: str) -> str:
-    """Return letters and digits only, in one form: spaces, case, width and look of the type hide nothing."""
-    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
-    return "".join(char for char in decomposed if char.isalnum())
-
-
-def _split_words(text: str) -> list[str]:
-    return [_fold(word) for word in re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text))]
-
-
-def _find_numbers(text: str) -> frozenset[str]:
-    """Return the whole numbers in the text as plain digits, "3,200" as "3200"."""
-    plain = unicodedata.normalize("NFKC", text)
-    digits = ("".join(str(int(char)) for char in match[0] if char.isdecimal()) for match in _NUMBER.finditer(plain))
-    return frozenset(number.lstrip("0") or "0" for number in digits)
 
 
 def _without_private(knowledge: Any) -> Any:

@@ -175,4 +175,13 @@ class AgentMisconfigured(AgentError):
 
 
 class AgentUnusable(AgentError):
-    """The agent answered, re-asks included, but with nothing that may be used: a human has to look."""
+    """The agent answered, re-asks included, but with nothing that may be used: a human has to look.
+
+    `audit` is what the tries took, where the agent knows.
+    """
+
+    audit: RunAudit | None = None
+
+
+class AgentOverBudget(AgentMisconfigured):
+    """A cap on tokens or cost is reached: the case waits for room or a higher cap, and does not fail."""

@@ -21,6 +21,7 @@ from cases.agent.decisions import (
     check_snooze,
     parse_decision,
 )
+from cases.agent.evidence import check_evidence
 from cases.agent.protocol import AgentUnusable, CaseView, Reason, RunAudit
 from cases.agent.schema import ResultSchema, compile_result_schema
 from cases.coverage import list_answered_ids, list_seen_ids
@@ -185,10 +186,17 @@ def limit_decision(decision: Decision, view: CaseView, *, is_vouched: bool, now:
     if isinstance(decision, GoalAchieved):
         compiled = compile_result_schema(view.result_schema) if view.result_schema is not None else None
         faults = compiled.validate(decision.result) if isinstance(compiled, ResultSchema) else []
+        fields = compiled.fields if compiled is not None else ()
         if faults:
             return _ask(
                 f"{view.counterparty_name} seems to have answered, but the result does not fit what was asked for: "
                 f"{'; '.join(faults[:3])}. What are the right values?"
+            )
+        unproven = check_evidence(decision.result, decision.evidence, view, fields)
+        if unproven:
+            return _ask(
+                f"{view.counterparty_name} seems to have answered, but this could not be found in what they wrote: "
+                f"{'; '.join(unproven[:3])}. Read the conversation: what are the right values?"
             )
     if isinstance(decision, Snooze) and (fault := check_snooze(decision.until, now)):
         return _ask(f"{view.counterparty_name} asks for time, but {fault}. When should Offload look again?")

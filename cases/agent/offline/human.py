@@ -134,12 +134,14 @@ def _complete_by_word(facts: Facts, answer: HumanAnswer, number: int) -> Verdict
     text = shorten(" ".join(remove_invisible(answer.answer).split()), 500)
     replies = facts.reading.replies
     result = {"summary": replies[-1].excerpt if replies else text, "confirmed": True}
+    told = f"human:{number}"
+    summed_up = (replies[-1].message.message_id, replies[-1].excerpt) if replies else (told, text)
     if facts.schema is not None and facts.schema.check(result):
         return _explain(facts, "The schema wants a result, which your answer has to hold.")
     return GoalAchieved(
         kind="GOAL_ACHIEVED",
         result=result,
-        evidence=tuple(cite(name, f"human:{number}", text) for name in result),
+        evidence=(cite("summary", *summed_up), cite("confirmed", told, text)),
         rationale="A human declared the goal achieved.",
         confidence=0.9,
     )

@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 
-from cases.agent.choose import build_agent
-from cases.agent.offline.agent import OfflineAgent
-from cases.agent.protocol import Agent, AgentMisconfigured, AgentTemporary, CaseView, Draft
+from cases.agent.protocol import AgentTemporary, CaseView, Draft
 from tests.cases.agent.builders import build_view
 
 
@@ -42,19 +40,6 @@ def test_a_view_cannot_be_changed() -> None:
 
     with pytest.raises(dataclasses.FrozenInstanceError):
         view.objective = "Something else"  # type: ignore[misc]
-
-
-def test_offline_is_an_agent() -> None:
-    agent: Agent = build_agent("offline")
-
-    assert isinstance(agent, OfflineAgent)
-
-
-def test_an_unknown_agent_names_the_setting_and_the_remedy() -> None:
-    with pytest.raises(AgentMisconfigured) as caught:
-        build_agent("gpt-9")
-
-    assert caught.value.reason == 'OFFLOAD_AGENT is "gpt-9", which names no agent. Set OFFLOAD_AGENT=offline.'
 
 
 def test_a_temporary_error_says_when_to_come_back() -> None:

@@ -16,7 +16,7 @@ from tests.cases.handlers.conftest import DRAFT, EMPTY_THREAD, NOW, Desk, accept
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ACHIEVED = GoalAchieved(kind="GOAL_ACHIEVED", result={"legalName": "Northstar LLC"})
+ACHIEVED = GoalAchieved(kind="GOAL_ACHIEVED", result={"isSigned": True})
 REFUSED = FailedRejected(kind="FAILED_REJECTED", reason="They do not give out tax forms.")
 ASK = InputNeeded(kind="INPUT_NEEDED", question="May we sign an NDA?")
 ANSWER = RequiresReply(kind="REQUIRES_REPLY", body="Hi Maya,\n\nthe LLC, please.\n\nAna")
@@ -40,7 +40,7 @@ def test_a_complete_answer_completes_the_case_and_tells_the_client_exactly_once(
     assert (case.status, case.result_status, case.result) == (
         "COMPLETED",
         "goal_achieved",
-        {"legalName": "Northstar LLC"},
+        {"isSigned": True},
     )
     assert (case.next_action, case.next_action_at, case.attempt_count) == ("", None, 1)
     assert desk.deliveries() == [
@@ -55,7 +55,7 @@ def test_a_complete_answer_completes_the_case_and_tells_the_client_exactly_once(
                 "channel": "EMAIL",
                 "attemptCount": 1,
                 "attachments": [],
-                "result": {"legalName": "Northstar LLC"},
+                "result": {"isSigned": True},
                 "metadata": {"row": 7},
                 "resultStatus": "goal_achieved",
             },

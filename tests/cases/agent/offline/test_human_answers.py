@@ -165,7 +165,7 @@ def test_a_human_can_complete_a_case_without_a_schema(answer: str) -> None:
 
     assert isinstance(decision, GoalAchieved), decision
     assert decision.result == {"summary": STATEMENT, "confirmed": True}
-    assert {item.message_id for item in decision.evidence} == {"human:1"}
+    assert {item.message_id for item in decision.evidence} == {"human:1", "<them-1@northstar>"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,164 @@
+"""PURE: whether every value of a result stands where the decision says it was read; must not repair a result.
+
+A result that satisfies its schema can still be false, and an instruction in a mail can ask for a false one. So a value
+ends a case only if a person's mail, a file's name or a human's answer holds it.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from cases.agent.comparing import find_amounts, fold_letters, split_words
+from cases.agent.decisions import Evidence
+from cases.agent.offline.dates import find_dates
+from cases.agent.offline.reading import fold
+from cases.agent.protocol import CaseView
+from cases.agent.text import MAX_CHARS, find_own_words
+from cases.agent.wanted import WantedField
+
+# Up to here people write numbers as words, in any language: the quoted passage has to do.
+LARGEST_WORDED_NUMBER = 12
+# Of the words of a text value that its source must hold, when the value does not stand there as it is.
+LEAST_SHARED_WORDS = 0.6
+_ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?")
+_STEP = re.compile(r"[^.\[\]]+")
+
+
+@dataclass(frozen=True)
+class _Source:
+    """One text that a value may come from; `written_on` is the day from which its "tomorrow" counts."""
+
+    text: str
+    written_on: date
+
+    @cached_property
+    def letters(self) -> str:
+        return fold_letters(self.text)
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        return frozenset(split_words(self.text))
+
+    @cached_property
+    def amounts(self) -> frozenset[Decimal]:
+        return find_amounts(self.text)
+
+    @cached_property
+    def days(self) -> frozenset[date]:
+        return frozenset(found.day for found in find_dates(fold(self.text), self.written_on) if found.day is not None)
+
+
+def check_evidence(
+    result: Mapping[str, Any], evidence: Sequence[Evidence], view: CaseView, fields: Sequence[WantedField] = ()
+) -> list[str]:
+    """Return one sentence for each value that cannot be found where the evidence says, at most 20; [] when all can.
+
+    Sources are the messages of people other than us, by `message_id`, with their files' names, and human answers as
+    `human:<n>`. Texts, numbers and dates must stand there; a boolean, a choice of the schema (`fields`) or a small
+    number needs a passage that is quoted from there.
+    """
+    sources = _list_sources(view)
+    choices = {field.name: (*field.choices, *field.item_choices) for field in fields}
+    faults: list[str] = []
+    for path, value in _list_leaves(result):
+        name = path[0] if path else ""
+        claims = [entry for entry in evidence if _covers(entry.field, path)]
+        if not any(_is_proven(value, entry, sources, choices.get(name, ())) for entry in claims):
+            faults.append(f"{'.'.join(path)}: {_describe_fault(claims, sources)}")
+    return faults[:20]
+
+
+def check_refusal(evidence: Sequence[Evidence], view: CaseView) -> list[str]:
+    """Return [] when a passage that the evidence quotes really stands in its message or answer, else one sentence."""
+    sources = _list_sources(view)
+    for entry in evidence:
+        source = sources.get(entry.message_id)
+        quoted = fold_letters(entry.quote)
+        if source is not None and quoted and quoted in source.letters:
+            return []
+    return ["no words of theirs that say no are quoted from a message that a person on their side wrote"]
+
+
+def _list_sources(view: CaseView) -> dict[str, _Source]:
+    sources: dict[str, _Source] = {}
+    for message in view.thread:
+        if message.sender != "us" and not message.is_automatic:
+            names = "\n".join(attachment.name for attachment in message.attachments)
+            words = find_own_words(message.text) or message.text[:MAX_CHARS]
+            sources[message.message_id] = _Source(f"{words}\n{names}", message.sent_at.date())
+    for number, answer in enumerate(view.human_answers, start=1):
+        # "Is the total 2,450?" - "Yes": the figure stands in the question that the human has read.
+        sources[f"human:{number}"] = _Source(f"{answer.answer}\n{answer.question}", answer.answered_at.date())
+    return sources
+
+
+def _list_leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the values that claim something: null, "" and empty lists do not."""
+    if isinstance(value, Mapping):
+        for name, member in value.items():
+            yield from _list_leaves(member, (*path, str(name)))
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            yield from _list_leaves(member, (*path, str(index)))
+    elif value is not None and value != "":
+        yield path, value
+
+
+def _covers(field: str, path: tuple[str, ...]) -> bool:
+    """Whether evidence for `field`, such as "lines[0].price", "lines.0.price" or "lines", is about that value."""
+    # The name of a property may itself hold a dot.
+    if path and (field == path[0] or field == ".".join(path)):
+        return True
+    steps = tuple(_STEP.findall(field))
+    return bool(steps) and path[: len(steps)] == steps
+
+
+def _is_proven(value: Any, entry: Evidence, sources: Mapping[str, _Source], choices: Sequence[Any]) -> bool:
+    source = sources.get(entry.message_id)
+    if source is None:
+        return False
+    quoted = fold_letters(entry.quote)
+    is_quoted = bool(quoted) and quoted in source.letters
+    if isinstance(value, bool) or value in choices:
+        return is_quoted
+    if isinstance(value, int | float):
+        if Decimal(str(value)).normalize() in source.amounts:
+            return True
+        return is_quoted and isinstance(value, int) and 0 <= value <= LARGEST_WORDED_NUMBER
+    return _is_text_proven(str(value), source, is_quoted=is_quoted)
+
+
+def _is_text_proven(text: str, source: _Source, *, is_quoted: bool) -> bool:
+    letters = fold_letters(text)
+    if letters and letters in source.letters:
+        return True
+    if match := _ISO_DATE.fullmatch(text.strip()):
+        return _read_day(match) in source.days
+    words = [word for word in split_words(text) if word]
+    if not words or not is_quoted:
+        return False
+    # Said in other words: no figure may be new, and most of the words must be theirs.
+    if any(any(char.isdigit() for char in word) and word not in source.words for word in words):
+        return False
+    long_words = [word for word in words if len(word) >= 3]
+    shared = sum(word in source.words for word in long_words)
+    return bool(long_words) and shared >= LEAST_SHARED_WORDS * len(long_words)
+
+
+def _read_day(match: re.Match[str]) -> date | None:
+    try:
+        return date(int(match[1]), int(match[2]), int(match[3]))
+    except ValueError:
+        return None
+
+
+def _describe_fault(claims: Sequence[Evidence], sources: Mapping[str, _Source]) -> str:
+    if not claims:
+        return "no evidence names the message that this value comes from"
+    if all(entry.message_id not in sources for entry in claims):
+        return "the evidence names no message that a person on their side wrote"
+    return "the value cannot be found in the message that the evidence names"
