@@ -9,17 +9,18 @@ from functools import cache
 from uuid import UUID
 
 from celery import shared_task
-from django.conf import settings
 from django.utils import timezone
 
 from agentmail.client import AgentMailClient
 from agentmail.services import match_all_waiting
 from cases import ledger
-from cases.agent.choose import build_agent
 from cases.follow_ups import record_due_events
 from cases.handlers.tools import Tools
 from cases.handlers.work import work_on_case
+from cases.mind import build_agent
 from cases.nudge import LOOK_AT_CASE, nudge_all
+from cases.reconcile import reconcile_mail
+from cases.retention import forget_old_requests
 from cases.services import give_up_old_events, record_delivery_failure, record_reply
 
 SWEEP_BATCH = 500
@@ -28,9 +29,7 @@ SWEEP_BATCH = 500
 @cache
 def get_tools() -> Tools:
     """Returns this process's agent and mail client; built once, at the first event."""
-    return Tools(
-        agent=build_agent(settings.OFFLOAD_AGENT), mail=AgentMailClient.from_settings(), read_clock=timezone.now
-    )
+    return Tools(agent=build_agent(), mail=AgentMailClient.from_settings(), read_clock=timezone.now)
 
 
 def name_worker() -> str:
@@ -65,7 +64,19 @@ def match_waiting_mail() -> None:
     match_all_waiting(timezone.now(), on_reply=record_reply, on_delivery_failure=record_delivery_failure)
 
 
+@shared_task(name="cases.reconcile_mail")
+def reconcile() -> None:
+    """Fetches received mail whose webhook was lost; bounded, and the next one goes on from there."""
+    reconcile_mail(get_tools().mail, timezone.now())
+
+
 @shared_task(name="cases.give_up_old_events")
 def give_up() -> None:
     """Ends the cases whose dead event no human has looked after for three days."""
     give_up_old_events(timezone.now())
+
+
+@shared_task(name="cases.forget_old_requests")
+def forget_requests() -> None:
+    """Deletes what the limits and the kept answers of the API need no more; a second run finds nothing."""
+    forget_old_requests(timezone.now())

@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from urllib.parse import urlsplit
 
 MODES = ("production", "local")
-AGENTS = ("offline",)
+OFFLINE = "offline"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 SHORTEST_SECRET_KEY = 50
+HIGHEST_RATE_LIMIT = 1_000_000
+MOST_PROXIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +27,23 @@ class Settings:
     debug: bool
     log_level: str
     install_id: str
+    rate_limit_per_key: int
+    rate_limit_per_ip: int
+    trusted_proxies: int
     database_url: str
     lease_seconds: float
     heartbeat_seconds: float
     deadline_seconds: float
     sweep_seconds: int
     follow_up_sweep_seconds: int
+    reconcile_seconds: int
     visibility_seconds: int
     max_failures: int
-    agent: str
+    model: str
+    fallback_model: str
+    model_deadline_seconds: float
+    model_max_answer_tokens: int
+    model_caps: Mapping[str, Decimal | int]
     agentmail_base_url: str
     agentmail_api_key: str
     agentmail_inbox_id: str
@@ -46,7 +57,8 @@ def list_faults(settings: Settings) -> list[str]:
     """Returns one sentence for each setting that must be mended first; an empty list means: start."""
     if settings.mode not in MODES:
         return [f'OFFLOAD_MODE is "{settings.mode}"; set it to "production" or "local".']
-    faults = [*_find_wrong_values(settings), *_find_wrong_times(settings)]
+    faults = [*_find_wrong_values(settings), *_find_wrong_limits(settings), *_find_wrong_times(settings)]
+    faults += _find_wrong_model(settings)
     if settings.mode == "production":
         faults += _find_unsafe(settings)
     return faults
@@ -60,8 +72,6 @@ def _find_wrong_values(settings: Settings) -> Iterator[str]:
     if not re.fullmatch(r"[A-Za-z0-9._~-]{1,100}", settings.install_id):
         # The provider refuses an idempotency key with any other character, and with it every mail.
         yield "OFFLOAD_INSTALL_ID must be 1 to 100 characters of A-Z a-z 0-9 - . _ ~."
-    if settings.agent not in AGENTS:
-        yield f'OFFLOAD_AGENT is "{settings.agent}", which names no agent; set it to offline.'
     if settings.database_url and urlsplit(settings.database_url).scheme not in ("postgres", "postgresql"):
         yield "DATABASE_URL must begin with postgres:// ; Offload runs on PostgreSQL alone."
     if urlsplit(settings.agentmail_base_url).scheme not in ("http", "https"):
@@ -82,6 +92,35 @@ def _is_webhook_secret(secret: str) -> bool:
         return False
 
 
+def _find_wrong_model(settings: Settings) -> Iterator[str]:
+    example = "write provider and model, such as anthropic:claude-sonnet-4-5 or openai-chat:gpt-5"
+    if settings.model != OFFLINE and not re.fullmatch(r"[a-z][a-z0-9/-]*:\S+", settings.model):
+        yield f'OFFLOAD_MODEL is "{settings.model}"; {example}, or offline for the agent that works by rules.'
+    if settings.fallback_model and not re.fullmatch(r"[a-z][a-z0-9/-]*:\S+", settings.fallback_model):
+        yield f'OFFLOAD_FALLBACK_MODEL is "{settings.fallback_model}"; {example}.'
+    # A call, the mail that follows and the transactions around them have to fit; a wrong deadline has its own fault.
+    longest = max(settings.deadline_seconds, 2 * settings.lease_seconds, 240) / 2
+    if not 0 < settings.model_deadline_seconds <= longest:
+        yield "OFFLOAD_MODEL_DEADLINE_SECONDS must be above 0, and at most half of OFFLOAD_EVENT_DEADLINE_SECONDS."
+    if settings.model_max_answer_tokens < 500:
+        yield "OFFLOAD_MODEL_MAX_ANSWER_TOKENS must be at least 500: a mail with its reasons needs as much."
+    for name, cap in settings.model_caps.items():
+        if not cap >= 0:
+            yield f"{name} must be 0 (no cap) or more."
+
+
+def _find_wrong_limits(settings: Settings) -> Iterator[str]:
+    limits = {
+        "OFFLOAD_RATE_LIMIT_PER_KEY": settings.rate_limit_per_key,
+        "OFFLOAD_RATE_LIMIT_PER_IP": settings.rate_limit_per_ip,
+    }
+    for name, limit in limits.items():
+        if not 0 <= limit <= HIGHEST_RATE_LIMIT:
+            yield f"{name} must be requests a minute, 1 to {HIGHEST_RATE_LIMIT}; 0 means no limit."
+    if not 0 <= settings.trusted_proxies <= MOST_PROXIES:
+        yield f"OFFLOAD_TRUSTED_PROXIES must be the number of proxies in front of Offload, 0 to {MOST_PROXIES}."
+
+
 def _find_wrong_times(settings: Settings) -> Iterator[str]:
     if settings.heartbeat_seconds <= 0 or settings.heartbeat_seconds * 2 > settings.lease_seconds:
         yield "OFFLOAD_HEARTBEAT_SECONDS must be above 0 and at most half of OFFLOAD_LEASE_SECONDS."
@@ -93,6 +132,8 @@ def _find_wrong_times(settings: Settings) -> Iterator[str]:
         yield "OFFLOAD_SWEEP_SECONDS must be at least 1."
     if settings.follow_up_sweep_seconds < 1:
         yield "OFFLOAD_FOLLOW_UP_SWEEP_SECONDS must be at least 1."
+    if settings.reconcile_seconds < 1:
+        yield "OFFLOAD_RECONCILE_SECONDS must be at least 1."
     if settings.max_failures < 1:
         yield "OFFLOAD_MAX_FAILURES must be at least 1."
 

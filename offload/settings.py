@@ -4,6 +4,7 @@ README.md has the same settings as a table for operators; a test holds the two t
 """
 
 import logging
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,11 @@ try:
     OFFLOAD_INSTALL_ID: str = env.str("OFFLOAD_INSTALL_ID", "main")
     OFFLOAD_LOG_LEVEL: str = env.str("OFFLOAD_LOG_LEVEL", "INFO")
 
+    # -- The API's limits
+    OFFLOAD_RATE_LIMIT_PER_KEY: int = env.int("OFFLOAD_RATE_LIMIT_PER_KEY", 1200)
+    OFFLOAD_RATE_LIMIT_PER_IP: int = env.int("OFFLOAD_RATE_LIMIT_PER_IP", 60)
+    OFFLOAD_TRUSTED_PROXIES: int = env.int("OFFLOAD_TRUSTED_PROXIES", 0)
+
     # -- Database and queue
     DATABASE_URL: str = env.str("DATABASE_URL", "")
     DATABASE: dict[str, Any] = env.dj_db_url("DATABASE_URL", "postgres://offload@127.0.0.1:5432/offload")
@@ -43,6 +49,7 @@ try:
     OFFLOAD_MAX_FAILURES: int = env.int("OFFLOAD_MAX_FAILURES", 5)
     OFFLOAD_SWEEP_SECONDS: int = env.int("OFFLOAD_SWEEP_SECONDS", 10)
     OFFLOAD_FOLLOW_UP_SWEEP_SECONDS: int = env.int("OFFLOAD_FOLLOW_UP_SWEEP_SECONDS", 3600)
+    OFFLOAD_RECONCILE_SECONDS: int = env.int("OFFLOAD_RECONCILE_SECONDS", 600)
 
     # -- Mail
     AGENTMAIL_API_KEY: str = env.str("AGENTMAIL_API_KEY", "")
@@ -51,7 +58,20 @@ try:
     AGENTMAIL_WEBHOOK_SECRETS: list[str] = env.list("AGENTMAIL_WEBHOOK_SECRETS", [])
 
     # -- The mind
-    OFFLOAD_AGENT: str = env.str("OFFLOAD_AGENT", "offline")
+    OFFLOAD_MODEL: str = env.str("OFFLOAD_MODEL", "offline")
+    OFFLOAD_MODEL_API_KEY: str = env.str("OFFLOAD_MODEL_API_KEY", "")
+    OFFLOAD_MODEL_BASE_URL: str = env.str("OFFLOAD_MODEL_BASE_URL", "")
+    OFFLOAD_FALLBACK_MODEL: str = env.str("OFFLOAD_FALLBACK_MODEL", "")
+    OFFLOAD_FALLBACK_MODEL_API_KEY: str = env.str("OFFLOAD_FALLBACK_MODEL_API_KEY", "")
+    OFFLOAD_FALLBACK_MODEL_BASE_URL: str = env.str("OFFLOAD_FALLBACK_MODEL_BASE_URL", "")
+    OFFLOAD_MODEL_DEADLINE_SECONDS: float = env.float("OFFLOAD_MODEL_DEADLINE_SECONDS", 120)
+    OFFLOAD_MODEL_MAX_ANSWER_TOKENS: int = env.int("OFFLOAD_MODEL_MAX_ANSWER_TOKENS", 4_000)
+    OFFLOAD_MODEL_MAX_CALL_TOKENS: int = env.int("OFFLOAD_MODEL_MAX_CALL_TOKENS", 200_000)
+    OFFLOAD_MODEL_MAX_CALL_COST_USD: Decimal = env.decimal("OFFLOAD_MODEL_MAX_CALL_COST_USD", Decimal(1))
+    OFFLOAD_MODEL_MAX_CASE_TOKENS: int = env.int("OFFLOAD_MODEL_MAX_CASE_TOKENS", 2_000_000)
+    OFFLOAD_MODEL_MAX_CASE_COST_USD: Decimal = env.decimal("OFFLOAD_MODEL_MAX_CASE_COST_USD", Decimal(5))
+    OFFLOAD_MODEL_MAX_CLIENT_DAY_TOKENS: int = env.int("OFFLOAD_MODEL_MAX_CLIENT_DAY_TOKENS", 0)
+    OFFLOAD_MODEL_MAX_CLIENT_DAY_COST_USD: Decimal = env.decimal("OFFLOAD_MODEL_MAX_CLIENT_DAY_COST_USD", Decimal(100))
 
     # -- Client webhooks
     OFFLOAD_WEBHOOK_ALLOW_PRIVATE: bool = env.bool("OFFLOAD_WEBHOOK_ALLOW_PRIVATE", False)
@@ -71,15 +91,30 @@ faults = list_faults(
         debug=DEBUG,
         log_level=OFFLOAD_LOG_LEVEL,
         install_id=OFFLOAD_INSTALL_ID,
+        rate_limit_per_key=OFFLOAD_RATE_LIMIT_PER_KEY,
+        rate_limit_per_ip=OFFLOAD_RATE_LIMIT_PER_IP,
+        trusted_proxies=OFFLOAD_TRUSTED_PROXIES,
         database_url=DATABASE_URL,
         lease_seconds=OFFLOAD_LEASE_SECONDS,
         heartbeat_seconds=OFFLOAD_HEARTBEAT_SECONDS,
         deadline_seconds=OFFLOAD_EVENT_DEADLINE_SECONDS,
         sweep_seconds=OFFLOAD_SWEEP_SECONDS,
         follow_up_sweep_seconds=OFFLOAD_FOLLOW_UP_SWEEP_SECONDS,
+        reconcile_seconds=OFFLOAD_RECONCILE_SECONDS,
         visibility_seconds=OFFLOAD_QUEUE_VISIBILITY_SECONDS,
         max_failures=OFFLOAD_MAX_FAILURES,
-        agent=OFFLOAD_AGENT,
+        model=OFFLOAD_MODEL,
+        fallback_model=OFFLOAD_FALLBACK_MODEL,
+        model_deadline_seconds=OFFLOAD_MODEL_DEADLINE_SECONDS,
+        model_max_answer_tokens=OFFLOAD_MODEL_MAX_ANSWER_TOKENS,
+        model_caps={
+            "OFFLOAD_MODEL_MAX_CALL_TOKENS": OFFLOAD_MODEL_MAX_CALL_TOKENS,
+            "OFFLOAD_MODEL_MAX_CALL_COST_USD": OFFLOAD_MODEL_MAX_CALL_COST_USD,
+            "OFFLOAD_MODEL_MAX_CASE_TOKENS": OFFLOAD_MODEL_MAX_CASE_TOKENS,
+            "OFFLOAD_MODEL_MAX_CASE_COST_USD": OFFLOAD_MODEL_MAX_CASE_COST_USD,
+            "OFFLOAD_MODEL_MAX_CLIENT_DAY_TOKENS": OFFLOAD_MODEL_MAX_CLIENT_DAY_TOKENS,
+            "OFFLOAD_MODEL_MAX_CLIENT_DAY_COST_USD": OFFLOAD_MODEL_MAX_CLIENT_DAY_COST_USD,
+        },
         agentmail_base_url=AGENTMAIL_BASE_URL,
         agentmail_api_key=AGENTMAIL_API_KEY,
         agentmail_inbox_id=AGENTMAIL_INBOX_ID,
@@ -93,6 +128,8 @@ if faults:
     raise ImproperlyConfigured("\n  - ".join(["the settings are not safe to run with:", *faults]))
 
 INSTALLED_APPS = [
+    # For its commands; it has no models.
+    "offload",
     # Before the admin's own app: the templates of ours that share a name with its templates win.
     "cases",
     "offload.admin_site.OffloadAdminConfig",
@@ -102,6 +139,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_celery_beat",
     "csp",
     "agentmail",
@@ -113,12 +152,12 @@ if OFFLOAD_SANDBOX:
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "offload.pages.PagePolicyMiddleware",
+    "offload.pages.PageSessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "offload.pages.PageUserMiddleware",
+    "offload.pages.PageMessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -142,7 +181,7 @@ TEMPLATES = [
 DATABASES: dict[str, dict[str, Any]] = {
     "default": DATABASE
     | {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "offload.database",
         "CONN_HEALTH_CHECKS": True,
         # A new connection for every request costs four fifths of the request rate.
         "CONN_MAX_AGE": 0 if OFFLOAD_DB_POOL_SIZE else 600,
@@ -191,11 +230,24 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["cases.api.parsing.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_THROTTLE_CLASSES": ["cases.api.limits.KeyThrottle"],
     "EXCEPTION_HANDLER": "cases.api.errors.answer_exception",
     "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
     "COERCE_DECIMAL_TO_STRING": False,
+}
+
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "OAS_VERSION": "3.1.1",
+    "TITLE": "Offload API",
+    "VERSION": "0.1.0",
+    # Loads all of cases.api.openapi, and that only when the description is asked for.
+    "DEFAULT_GENERATOR_CLASS": "cases.api.openapi.generator.DescriptionGenerator",
+    "CAMELIZE_NAMES": True,
+    "SORT_OPERATION_PARAMETERS": False,
+    "POSTPROCESSING_HOOKS": [],
 }
 
 # -- Celery. PostgreSQL holds every piece of work; the queue only says "look at case N", so a lost,
@@ -244,6 +296,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep follow-ups": {"task": "cases.sweep_follow_ups", "schedule": float(OFFLOAD_FOLLOW_UP_SWEEP_SECONDS)},
     "give up old events": {"task": "cases.give_up_old_events", "schedule": 3600.0},
     "match waiting mail": {"task": "cases.match_waiting_mail", "schedule": 60.0},
+    "reconcile mail": {"task": "cases.reconcile_mail", "schedule": float(OFFLOAD_RECONCILE_SECONDS)},
+    "forget old requests": {"task": "cases.forget_old_requests", "schedule": 3600.0},
     "sweep deliveries": {"task": "webhooks.sweep_deliveries", "schedule": OFFLOAD_SWEEP_SECONDS},
 }
 for entry in CELERY_BEAT_SCHEDULE.values():

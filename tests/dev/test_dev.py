@@ -158,10 +158,10 @@ def test_a_child_sees_no_setting_of_the_shell_but_those_that_were_composed(monke
 
 def test_an_env_file_is_read_without_comments_quotes_and_empty_values() -> None:
     text = (
-        "# mail\n\nAGENTMAIL_API_KEY=\"am_1\"\nexport OFFLOAD_AGENT='offline'\nOFFLOAD_QUEUE=\nnot a setting\nA=b=c\n"
+        "# mail\n\nAGENTMAIL_API_KEY=\"am_1\"\nexport OFFLOAD_MODEL='offline'\nOFFLOAD_QUEUE=\nnot a setting\nA=b=c\n"
     )
 
-    assert dev.parse_env_file(text) == {"AGENTMAIL_API_KEY": "am_1", "OFFLOAD_AGENT": "offline", "A": "b=c"}
+    assert dev.parse_env_file(text) == {"AGENTMAIL_API_KEY": "am_1", "OFFLOAD_MODEL": "offline", "A": "b=c"}
 
 
 def test_the_example_env_file_sets_nothing_until_it_is_edited() -> None:

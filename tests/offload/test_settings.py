@@ -15,8 +15,7 @@ import pytest
 from django.utils.formats import date_format
 
 import agentmail
-from cases.agent.choose import build_agent
-from offload.checks import AGENTS, Settings, list_faults
+from offload.checks import Settings, list_faults
 
 ROOT = Path(__file__).resolve().parents[2]
 SAFE = Settings(
@@ -25,15 +24,23 @@ SAFE = Settings(
     debug=False,
     log_level="INFO",
     install_id="main",
+    rate_limit_per_key=1200,
+    rate_limit_per_ip=60,
+    trusted_proxies=0,
     database_url="postgres://offload:pw@db:5432/offload",
     lease_seconds=45.0,
     heartbeat_seconds=15.0,
     deadline_seconds=300.0,
     sweep_seconds=10,
     follow_up_sweep_seconds=3600,
+    reconcile_seconds=600,
     visibility_seconds=120,
     max_failures=5,
-    agent="offline",
+    model="offline",
+    fallback_model="",
+    model_deadline_seconds=120.0,
+    model_max_answer_tokens=4_000,
+    model_caps={"OFFLOAD_MODEL_MAX_CASE_TOKENS": 0},
     agentmail_base_url="https://api.agentmail.to/v0",
     agentmail_api_key="am_1",
     agentmail_inbox_id="agent@acme.example",
@@ -58,6 +65,11 @@ def test_safe_settings_have_no_fault() -> None:
         ("debug", True, "OFFLOAD_DEBUG"),
         ("log_level", "LOUD", "OFFLOAD_LOG_LEVEL"),
         ("install_id", "two words", "OFFLOAD_INSTALL_ID"),
+        ("rate_limit_per_key", -1, "OFFLOAD_RATE_LIMIT_PER_KEY"),
+        ("rate_limit_per_key", 1_000_001, "OFFLOAD_RATE_LIMIT_PER_KEY"),
+        ("rate_limit_per_ip", -1, "OFFLOAD_RATE_LIMIT_PER_IP"),
+        ("trusted_proxies", -1, "OFFLOAD_TRUSTED_PROXIES"),
+        ("trusted_proxies", 11, "OFFLOAD_TRUSTED_PROXIES"),
         ("database_url", "", "DATABASE_URL"),
         ("database_url", "mysql://db/offload", "DATABASE_URL"),
         ("heartbeat_seconds", 30.0, "OFFLOAD_HEARTBEAT_SECONDS"),
@@ -66,8 +78,15 @@ def test_safe_settings_have_no_fault() -> None:
         ("deadline_seconds", 10.0, "OFFLOAD_EVENT_DEADLINE_SECONDS"),
         ("sweep_seconds", 0, "OFFLOAD_SWEEP_SECONDS"),
         ("follow_up_sweep_seconds", 0, "OFFLOAD_FOLLOW_UP_SWEEP_SECONDS"),
+        ("reconcile_seconds", 0, "OFFLOAD_RECONCILE_SECONDS"),
         ("max_failures", 0, "OFFLOAD_MAX_FAILURES"),
-        ("agent", "gpt", "OFFLOAD_AGENT"),
+        ("model", "gpt", "OFFLOAD_MODEL"),
+        ("model", "", "OFFLOAD_MODEL"),
+        ("fallback_model", "offline", "OFFLOAD_FALLBACK_MODEL"),
+        ("model_deadline_seconds", 0.0, "OFFLOAD_MODEL_DEADLINE_SECONDS"),
+        ("model_deadline_seconds", 151.0, "OFFLOAD_MODEL_DEADLINE_SECONDS"),
+        ("model_max_answer_tokens", 499, "OFFLOAD_MODEL_MAX_ANSWER_TOKENS"),
+        ("model_caps", {"OFFLOAD_MODEL_MAX_CASE_TOKENS": -1}, "OFFLOAD_MODEL_MAX_CASE_TOKENS"),
         ("agentmail_base_url", "foo", "AGENTMAIL_BASE_URL"),
         ("agentmail_api_key", "", "AGENTMAIL_API_KEY"),
         ("agentmail_inbox_id", "", "AGENTMAIL_INBOX_ID"),
@@ -91,11 +110,6 @@ def test_the_sandbox_is_refused_in_production_and_beside_the_real_provider_anywh
     assert [fault[:21] for fault in list_faults(replace(SAFE, **AT_THE_SANDBOX))] == ["OFFLOAD_SANDBOX is on"]
     assert list_faults(replace(SAFE, **AT_THE_SANDBOX, mode="local")) == []
     assert len(list_faults(replace(SAFE, sandbox=True, mode="local"))) == 1
-
-
-def test_the_agents_that_may_be_named_are_those_that_can_be_built() -> None:
-    for name in AGENTS:
-        assert build_agent(name)
 
 
 def run_manage(**env: str) -> subprocess.CompletedProcess[str]:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import IntegrityError, transaction
+from django.utils import timezone
 
-from cases import keys
-from cases.models import ApiKey, Client
-
-MAX_NAME = 200
+from cases import credentials
+from cases.management.key_options import add_expiry_options, read_expiry, show_new_key
 
 
 class Command(BaseCommand):
@@ -21,29 +19,15 @@ class Command(BaseCommand):
         parser.add_argument(
             "--key-name", default="default", help='what staff will know the key by (default: "default")'
         )
+        add_expiry_options(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        name = _check_name(options["name"], "The client's name")
-        key_name = _check_name(options["key_name"], "The key's name")
-        key = keys.make_key()
+        now = timezone.now()
+        expires_at = read_expiry(options, now)
         try:
-            with transaction.atomic():
-                client = Client.objects.create(name=name)
-                ApiKey.objects.create(
-                    client=client, name=key_name, prefix=keys.get_prefix(key), digest=keys.get_digest(key)
-                )
-        except IntegrityError:
-            raise CommandError(f'There is a client called "{name}" already; choose another name.') from None
-        self.stdout.write(f"Client:  {name}")
-        self.stdout.write(f"Id:      {client.id}")
-        self.stdout.write(f"API key: {key}")
-        self.stdout.write("Store the key now: only its fingerprint is kept, so it cannot be shown again.")
-
-
-def _check_name(given: str, what: str) -> str:
-    name = given.strip()
-    if not name or not name.isprintable():
-        raise CommandError(f"{what} must be one line of text that is not empty.")
-    if len(name) > MAX_NAME:
-        raise CommandError(f"{what} must have at most {MAX_NAME} characters.")
-    return name
+            made = credentials.create_client(
+                options["name"], key_name=options["key_name"], expires_at=expires_at, now=now
+            )
+        except credentials.CredentialRefused as refusal:
+            raise CommandError(str(refusal)) from None
+        show_new_key(self.stdout, made)

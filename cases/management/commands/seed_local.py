@@ -23,6 +23,10 @@ from cases.models import ApiKey, Client
 FIRST_CLIENT = "Acme (local)"
 SECOND_CLIENT = "Second client (local)"
 SUPPORT = "Support"
+OPERATOR = "Operator"
+SUPPORT_MAY = ("answer_case", "requeue_event")
+# Ending a case cannot be taken back, and its client is told.
+OPERATOR_MAY = (*SUPPORT_MAY, "give_up_event")
 
 
 class Command(BaseCommand):
@@ -99,15 +103,21 @@ def _seed_key(client: Client, name: str, key: str, *, is_active: bool) -> None:
 
 
 def _seed_support(account: dict[str, str]) -> None:
-    group, _ = Group.objects.get_or_create(name=SUPPORT)
+    group = _seed_group(SUPPORT, SUPPORT_MAY)
+    _seed_group(OPERATOR, OPERATOR_MAY)
+    user = _seed_user(account, is_superuser=False)
+    user.groups.add(group)
+
+
+def _seed_group(name: str, codenames: tuple[str, ...]) -> Group:
+    group, _ = Group.objects.get_or_create(name=name)
     group.permissions.set(
         Permission.objects.filter(
             Q(content_type__app_label__in=["cases", "agentmail", "webhooks"], codename__startswith="view_")
-            | Q(content_type__app_label="cases", codename="answer_case")
+            | Q(content_type__app_label="cases", codename__in=codenames)
         )
     )
-    user = _seed_user(account, is_superuser=False)
-    user.groups.add(group)
+    return group
 
 
 def _seed_admin(account: dict[str, str]) -> None:

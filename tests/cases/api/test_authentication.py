@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Event
+from typing import Any
 
 import pytest
 import time_machine
 from django.contrib.auth import get_user_model
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from cases import keys
@@ -69,25 +74,31 @@ def test_a_staff_session_is_no_key(api: Api) -> None:
     assert response.status_code == 401
 
 
-def test_a_key_that_is_switched_off_is_forbidden(api: Api) -> None:
-    _, key = make_api_key(client=api.client, is_active=False)
+@pytest.mark.parametrize(
+    ("of_key", "of_client", "message"),
+    [
+        ({"is_active": False}, {}, "This API key is not active."),
+        ({}, {"is_active": False}, "The client of this API key is not active."),
+        ({"revoked_at": NOW - timedelta(days=1)}, {}, "This API key was revoked."),
+        ({"expires_at": NOW}, {}, "This API key expired at 2026-11-24T10:00:00Z."),
+        ({"revoked_at": NOW, "expires_at": NOW, "is_active": False}, {}, "This API key was revoked."),
+    ],
+    ids=["off", "client off", "revoked", "expired", "all of it"],
+)
+def test_a_key_that_is_worth_nothing_is_forbidden_and_the_answer_says_why(
+    db: None, of_key: dict[str, Any], of_client: dict[str, Any], message: str
+) -> None:
+    owner = ClientFactory.create(**of_client)
+    row, key = make_api_key(client=owner, **of_key)
 
-    response = Api(api.client, key).post("/cases", make_body())
+    with time_machine.travel(NOW, tick=False):
+        response = Api(owner, key).post("/cases", make_body())
 
     assert response.status_code == 403
-    assert read_error(response) == {"code": "FORBIDDEN", "message": "This API key is not active."}
+    assert read_error(response) == {"code": "FORBIDDEN", "message": message}
     assert Case.objects.count() == 0
-
-
-def test_a_key_of_a_client_that_is_switched_off_is_forbidden(db: None) -> None:
-    owner = ClientFactory.create(is_active=False)
-    _, key = make_api_key(client=owner)
-
-    response = Api(owner, key).post("/cases", make_body())
-
-    assert response.status_code == 403
-    assert read_error(response)["code"] == "FORBIDDEN"
-    assert Case.objects.count() == 0
+    row.refresh_from_db()
+    assert row.last_used_at is None
 
 
 def test_a_client_may_have_several_keys(api: Api) -> None:
@@ -99,30 +110,131 @@ def test_a_client_may_have_several_keys(api: Api) -> None:
     assert set(Case.objects.values_list("client_id", flat=True)) == {api.client.pk}
 
 
-def test_a_valid_key_is_looked_up_once_and_using_it_writes_nothing(api: Api) -> None:
-    with CaptureQueriesContext(
-        connection,
-    ) as first:
-        api.get(SOME_CASE)
-    with CaptureQueriesContext(connection) as second:
-        api.get(SOME_CASE)
+def list_statements(api: Api) -> list[str]:
+    """Returns the first words of what one request asks of the database, up to the view's own query."""
+    with CaptureQueriesContext(connection) as asked:
+        assert api.get(SOME_CASE).status_code == 404
+    statements = [" ".join(query["sql"].split()) for query in asked.captured_queries]
+    assert 'FROM "cases_case"' in statements[-1]
+    return [name_statement(statement) for statement in statements[:-1]]
 
-    about_keys = [query["sql"] for query in first.captured_queries if "cases_apikey" in query["sql"]]
-    assert len(about_keys) == 1
-    assert about_keys[0].startswith("SELECT")
-    assert not [query for query in second.captured_queries if "cases_apikey" in query["sql"]]
+
+def name_statement(sql: str) -> str:
+    names = {
+        "WITH taken AS": "count the request",
+        "SELECT extract(": "check the address",
+        'SELECT "cases_apikey"."id"': "find the key",
+        "UPDATE cases_apikey SET last_used_at": "note the use",
+    }
+    return next((name for beginning, name in names.items() if sql.startswith(beginning)), sql)
+
+
+def test_a_key_that_is_remembered_costs_exactly_one_statement_before_the_view(api: Api) -> None:
+    first, second = list_statements(api), list_statements(api)
+
+    assert first == ["check the address", "find the key", "note the use", "count the request"]
+    assert second == ["count the request"]
+
+
+def test_a_key_that_is_looked_up_again_is_not_checked_as_a_stranger_s(api: Api) -> None:
+    with time_machine.travel(NOW, tick=False) as clock:
+        list_statements(api)
+        clock.shift(timedelta(seconds=SECONDS_REMEMBERED))
+
+        assert list_statements(api) == ["find the key", "count the request"]
+
+
+def test_the_last_use_is_written_once_a_minute_at_most(api: Api) -> None:
+    noted = []
+    with time_machine.travel(NOW, tick=False) as clock:
+        for seconds in (0, 50, 9, 10):
+            clock.shift(timedelta(seconds=seconds))
+            api.get(SOME_CASE)
+            noted.append(ApiKey.objects.get().last_used_at)
+
+    assert noted == [NOW, NOW, NOW, NOW + timedelta(seconds=69)]
+
+
+@pytest.fixture
+def broken_notes(transactional_db: None) -> Iterator[None]:
+    """A database that refuses every change of a key."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not today'; END $$;"
+            "CREATE TRIGGER refuse BEFORE UPDATE ON cases_apikey EXECUTE FUNCTION refuse()"
+        )
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TRIGGER refuse ON cases_apikey; DROP FUNCTION refuse()")
+
+
+def test_a_request_is_answered_even_if_its_use_of_the_key_cannot_be_noted(
+    broken_notes: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    row, key = make_api_key()
+
+    response = Api(row.client, key).get(SOME_CASE)
+
+    assert response.status_code == 404
+    assert f"the use of API key {row.pk} could not be noted: not today" in caplog.text
+    assert key not in caplog.text
+
+
+def test_a_request_does_not_wait_for_somebody_who_holds_the_key_s_row(
+    transactional_db: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    row, key = make_api_key()
+    held, answered = Event(), Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            ApiKey.objects.select_for_update().get(pk=row.pk)
+            held.set()
+            answered.wait(30)
+        connection.close()
+
+    with ThreadPoolExecutor(1) as pool, connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '5s'")
+        holding = pool.submit(hold)
+        assert held.wait(30)
+        with caplog.at_level(logging.WARNING, "cases.api.authentication"):
+            response = Api(row.client, key).get(SOME_CASE)
+        answered.set()
+        holding.result()
+        cursor.execute("RESET lock_timeout")
+
+    assert response.status_code == 404
+    assert "could not be noted" not in caplog.text
     assert ApiKey.objects.get().last_used_at is None
 
 
-def test_a_key_that_is_switched_off_is_refused_within_ten_seconds(api: Api) -> None:
+def test_a_key_that_is_remembered_does_not_outlive_its_expiry_by_a_moment(db: None) -> None:
+    expires_at = NOW + timedelta(seconds=5)
+    row, key = make_api_key(expires_at=expires_at)
+    api = Api(row.client, key)
+
+    with time_machine.travel(NOW, tick=False) as clock:
+        at_first = api.get(SOME_CASE).status_code
+        clock.move_to(expires_at - timedelta(milliseconds=1))
+        just_before = list_statements(api)
+        clock.move_to(expires_at)
+        at_expiry = api.get(SOME_CASE)
+
+    assert at_first == 404
+    assert just_before == ["count the request"]
+    assert at_expiry.status_code == 403
+    assert read_error(at_expiry)["message"] == "This API key expired at 2026-11-24T10:00:05Z."
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"revoked_at": NOW}], ids=["off", "revoked"])
+def test_a_key_that_is_ended_is_refused_within_ten_seconds(api: Api, change: dict[str, Any]) -> None:
     with time_machine.travel(NOW, tick=False) as clock:
         assert api.get(SOME_CASE).status_code == 404
-        ApiKey.objects.update(is_active=False)
+        ApiKey.objects.update(**change)
 
-        clock.shift(timedelta(seconds=SECONDS_REMEMBERED + 1))
+        clock.shift(timedelta(seconds=10))
         response = api.get(SOME_CASE)
 
-    assert SECONDS_REMEMBERED <= 10
     assert response.status_code == 403
 
 

@@ -1,0 +1,155 @@
+"""How many requests a caller may make, counted over all web processes; must not know who the caller is.
+
+One row of RequestAllowance a caller, and one statement that reads, judges and counts (the generic cell rate algorithm:
+a bucket that holds one minute's worth and drains evenly). Whoever keeps to the limit in every 60 seconds never meets
+it. All times are the database's, so that web processes whose clocks differ agree.
+
+A limit protects the service and is no part of it: when the database does not answer, nothing is refused here, and the
+request meets its own error a moment later.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from ipaddress import IPv6Address, IPv6Network, ip_address
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.cache.backends.locmem import LocMemCache
+from django.db import Error, connection
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+# DRF's views load this module through its settings.
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
+
+logger = logging.getLogger(__name__)
+
+# What was refused is refused again until its moment comes, without asking: a flood costs no statement.
+_refused = LocMemCache("refused-callers", {"MAX_ENTRIES": 10_000})
+
+# `excluded.empty_at - interval` is the present moment. A refusal writes nothing; the row is then locked to be read
+# as it is, because the snapshot of this statement may be older than the requests that used the allowance up.
+TAKE = """
+WITH taken AS (
+    INSERT INTO cases_requestallowance AS held (subject, empty_at)
+    VALUES (%(subject)s, clock_timestamp() + %(interval)s::interval)
+    ON CONFLICT (subject) DO UPDATE SET empty_at = greatest(held.empty_at + %(interval)s::interval, excluded.empty_at)
+     WHERE held.empty_at + %(interval)s::interval <= excluded.empty_at - %(interval)s::interval + interval '60 seconds'
+    RETURNING subject),
+refused AS (
+    SELECT empty_at FROM cases_requestallowance
+     WHERE subject = %(subject)s AND NOT EXISTS (SELECT FROM taken) FOR NO KEY UPDATE)
+SELECT NULL FROM taken
+ UNION ALL
+SELECT extract(epoch FROM empty_at + %(interval)s::interval - interval '60 seconds' - clock_timestamp())::float8
+  FROM refused
+"""
+CHECK = """
+SELECT extract(epoch FROM empty_at + %(interval)s::interval - interval '60 seconds' - clock_timestamp())::float8
+  FROM cases_requestallowance WHERE subject = %(subject)s
+"""
+# A refusal whose moment came while it was being answered.
+SHORTEST_WAIT_S = 0.001
+
+
+def take(subject: str, per_minute: int) -> float:
+    """Counts one request of `subject`. Returns 0.0, or the seconds to wait when it is refused and not counted.
+
+    `per_minute` 0 means no limit. One statement in autocommit; none while an earlier refusal holds.
+    """
+    if per_minute == 0:
+        return 0.0
+    if wait := _get_remembered_wait(subject):
+        return wait
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(TAKE, {"subject": subject, "interval": _get_interval(per_minute)})
+            row = cursor.fetchone()
+    except Error as error:
+        logger.warning("a request could not be counted against its limit: %s", error)
+        return 0.0
+    if row is not None and row[0] is None:
+        return 0.0
+    # No row at all: the allowance began and was used up while this statement ran.
+    return _remember(subject, 60 / per_minute if row is None else row[0])
+
+
+def check(subject: str, per_minute: int) -> float:
+    """Returns the seconds until `take` would count a request of `subject`, 0.0 for at once; counts nothing."""
+    if per_minute == 0:
+        return 0.0
+    if wait := _get_remembered_wait(subject):
+        return wait
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(CHECK, {"subject": subject, "interval": _get_interval(per_minute)})
+            row = cursor.fetchone()
+    except Error as error:
+        logger.warning("a limit could not be read: %s", error)
+        return 0.0
+    return _remember(subject, row[0]) if row is not None and row[0] > 0 else 0.0
+
+
+def _get_interval(per_minute: int) -> str:
+    # Rounded down: a microsecond too many would make the last request of a full minute one too many.
+    return f"{60_000_000 // per_minute} microseconds"
+
+
+def _remember(subject: str, wait: float) -> float:
+    seconds = max(wait, SHORTEST_WAIT_S)
+    # By the monotonic clock, so that setting the host's clock back does not lock anybody out.
+    _refused.set(subject, time.monotonic() + seconds, seconds)
+    return seconds
+
+
+def _get_remembered_wait(subject: str) -> float:
+    until = _refused.get(subject)
+    return 0.0 if until is None else max(0.0, until - time.monotonic())
+
+
+class KeyThrottle(BaseThrottle):
+    """Counts a request against its API key, after authentication (OFFLOAD_RATE_LIMIT_PER_KEY)."""
+
+    _wait = 0.0
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        """Returns whether the request may go on; one without a key (`request.auth`) is none of this limit's."""
+        if request.auth is not None:
+            self._wait = take(f"key:{request.auth}", settings.OFFLOAD_RATE_LIMIT_PER_KEY)
+        return not self._wait
+
+    def wait(self) -> float | None:
+        return self._wait or None
+
+
+def find_address(meta: Mapping[str, Any], trusted_proxies: int) -> str:
+    """Returns the address that a request came from, as it is counted: an IPv4 address or an IPv6 /64.
+
+    Each proxy in front appends to X-Forwarded-For the address that it was reached from, so that of
+    `trusted_proxies` the outermost wrote the entry that stands so many places from the right. What stands
+    further left is the caller's own invention. Without that entry, or when it is no address, it is the
+    connection's address that counts.
+    """
+    forwarded = str(meta.get("HTTP_X_FORWARDED_FOR", "")).rsplit(",", trusted_proxies)
+    if trusted_proxies and len(forwarded) >= trusted_proxies:
+        address = _read_address(forwarded[-trusted_proxies])
+        if address is not None:
+            return address
+    return _read_address(str(meta.get("REMOTE_ADDR", ""))) or "unknown"
+
+
+def _read_address(text: str) -> str | None:
+    try:
+        address = ip_address(text.strip())
+    except ValueError:
+        return None
+    if not isinstance(address, IPv6Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    # One household or host has a /64 to itself, and could use another address for every request.
+    return str(IPv6Network((int(address) >> 64 << 64, 64)))
