@@ -63,39 +63,55 @@ def record(
     case's waiting head becomes due at once: an event that says "stop" is never stuck behind a backoff.
     `born_done` is for what the caller has already applied and only the timeline needs.
     """
-    text = json.dumps(payload, sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    with transaction.atomic(), connection.cursor() as cursor:
+    # Without a savepoint of its own: two round trips in every request for a rollback that nobody wants alone.
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM cases_case WHERE id = %s FOR NO KEY UPDATE", [case_id])
-        cursor.execute(
-            """
-            INSERT INTO cases_caseevent (key, case_id, kind, payload, payload_hash, status, attempt, failures, waits,
-                                         leased_by, run_after, nudges, last_error, summary, created_at, finished_at)
-            VALUES (%(key)s, %(case)s, %(kind)s, %(payload)s::jsonb, %(hash)s, %(status)s, 0, 0, 0,
-                    '', now(), 0, '', %(summary)s, clock_timestamp(), CASE WHEN %(done)s THEN clock_timestamp() END)
-            ON CONFLICT (key) DO NOTHING RETURNING id
-            """,
-            {
-                "key": key,
-                "case": case_id,
-                "kind": kind,
-                "payload": text,
-                "hash": digest,
-                "status": "done" if born_done else "ready",
-                "summary": summary,
-                "done": born_done,
-            },
-        )
+        values = _make_row(case_id, kind, key, payload, summary, born_done)
+        cursor.execute(f"{_INSERT} ON CONFLICT (key) DO NOTHING RETURNING id", values)
         row = cursor.fetchone()
         if row is None:
             cursor.execute("SELECT id, payload_hash FROM cases_caseevent WHERE key = %s", [key])
             event_id, first_hash = cursor.fetchone()
-            if first_hash != digest:
+            if first_hash != values["hash"]:
                 logger.warning("event %s was recorded again with another payload; the first stays", event_id)
             return Recorded(event_id, is_new=False)
         if not born_done:
             _wake_head(cursor, case_id)
         return Recorded(row[0], is_new=True)
+
+
+def record_first(*, case_id: UUID, kind: EventKind, key: str, payload: dict[str, Any]) -> None:
+    """Writes the first event of a case that the caller's transaction has just made, in one statement.
+
+    Nobody else can see the case yet, so there is no row to lock, no head to wake and no key to meet; a second
+    call with the key raises IntegrityError.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, _make_row(case_id, kind, key, payload))
+
+
+_INSERT = """
+    INSERT INTO cases_caseevent (key, case_id, kind, payload, payload_hash, status, attempt, failures, waits,
+                                 leased_by, run_after, nudges, last_error, summary, created_at, finished_at)
+    VALUES (%(key)s, %(case)s, %(kind)s, %(payload)s::jsonb, %(hash)s, %(status)s, 0, 0, 0,
+            '', now(), 0, '', %(summary)s, clock_timestamp(), CASE WHEN %(done)s THEN clock_timestamp() END)
+"""
+
+
+def _make_row(
+    case_id: UUID, kind: EventKind, key: str, payload: dict[str, Any], summary: str = "", born_done: bool = False
+) -> dict[str, Any]:
+    text = json.dumps(payload, sort_keys=True, separators=(",", ":"))
+    return {
+        "key": key,
+        "case": case_id,
+        "kind": kind,
+        "payload": text,
+        "hash": hashlib.sha256(text.encode()).hexdigest(),
+        "status": "done" if born_done else "ready",
+        "summary": summary,
+        "done": born_done,
+    }
 
 
 def _wake_head(cursor: Any, case_id: UUID) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Lower
 
 from cases.workflow import CaseState, EventKind, NextAction, Status
 
@@ -15,7 +16,7 @@ NOTHING_SCHEDULED_MS = 253402300799999
 
 
 def to_ms(moment: datetime) -> int:
-    """Returns Unix milliseconds, the form of every timestamp in the API (docs/api.md)."""
+    """Returns Unix milliseconds, the form of every timestamp in the API (docs/api/README.md)."""
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
 
 
@@ -171,6 +172,13 @@ class Case(models.Model):
             models.Index(fields=["due_at", "id"], name="case_due", condition=Q(status="RUNNING", due_at__isnull=False)),
             models.Index(fields=["client", "-created_at", "-id"], name="case_of_client"),
             models.Index(fields=["client", "updated_at"], name="case_of_client_updated"),
+            models.Index(
+                "client",
+                Lower("counterparty_address"),
+                F("created_at").desc(),
+                F("id").desc(),
+                name="case_of_client_with_address",
+            ),
             models.Index(fields=["-created_at", "-id"], name="case_newest"),
             models.Index(fields=["status", "-created_at"], name="case_by_status"),
         ]
@@ -319,6 +327,10 @@ class CaseEvent(models.Model):
 
     class Meta:
         ordering = ["id"]
+        permissions = [
+            ("requeue_event", "Can put a given-up step back"),
+            ("give_up_event", "Can end a case over a given-up step"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(status__in=["ready", "running", "done", "dead"]), name="event_status"),
             models.CheckConstraint(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 from cases.models import Attachment, Case, InputRequest, to_ms
 
 
 def represent_attachment(attachment: Attachment) -> dict[str, Any]:
-    """Returns one member of `attachments` (docs/api.md "GET /cases/{id}")."""
+    """Returns one member of `attachments` (docs/api/get-a-case.md)."""
     return {
         "attachmentId": attachment.attachment_id,
         "name": attachment.name,
@@ -32,8 +33,16 @@ def represent_input_request(request: InputRequest | None) -> dict[str, Any] | No
     }
 
 
-def represent_case(case: Case, attachments: list[Attachment], input_request: InputRequest | None) -> dict[str, Any]:
-    """Returns the body of `GET /cases/{id}`; optional inputs that were not given are absent."""
+def represent_case(
+    case: Case,
+    attachments: list[Attachment],
+    input_request: InputRequest | None,
+    expand: Container[str] = (),
+) -> dict[str, Any]:
+    """Returns the body of `GET /cases/{id}`; optional inputs that were not given are absent.
+
+    `expand` may name `metadata` and `failureReason`; the latter is then null while nothing has failed.
+    """
     counterparty = {"address": case.counterparty_address, "name": case.counterparty_name}
     _add_given(
         counterparty,
@@ -43,8 +52,10 @@ def represent_case(case: Case, attachments: list[Attachment], input_request: Inp
     )
     persona = {"name": case.persona_name}
     _add_given(persona, role=case.persona_role, company=case.persona_company, tone=case.persona_tone)
-    goal = {"objective": case.objective}
-    _add_given(goal, knowledge=case.knowledge)
+    goal: dict[str, Any] = {"objective": case.objective}
+    # An empty string is knowledge that was given, where in the other texts it is the same as nothing.
+    if case.knowledge is not None:
+        goal["knowledge"] = case.knowledge
     body: dict[str, Any] = {"caseId": str(case.id)}
     _add_given(body, clientReferenceId=case.client_reference_id)
     body |= {
@@ -62,6 +73,10 @@ def represent_case(case: Case, attachments: list[Attachment], input_request: Inp
     body |= {"goal": goal, "senderPersona": persona}
     _add_given(body, resultSchema=case.result_schema, constraints=case.constraints)
     body["inputRequest"] = represent_input_request(input_request)
+    if "metadata" in expand:
+        _add_given(body, metadata=case.metadata)
+    if "failureReason" in expand:
+        body["failureReason"] = case.failure_reason or None
     return body
 
 
@@ -70,7 +85,7 @@ def _add_given(body: dict[str, Any], **members: Any) -> None:
 
 
 def represent_notice(case: Case, attachments: list[Attachment], asked: InputRequest | None) -> dict[str, Any]:
-    """Returns the `data` of a client webhook (docs/api.md "Webhooks"); `asked` only for case.input_needed."""
+    """Returns the `data` of a client webhook (docs/api/webhooks.md); `asked` only for case.input_needed."""
     data: dict[str, Any] = {"caseId": str(case.id)}
     _add_given(data, clientReferenceId=case.client_reference_id)
     data |= {

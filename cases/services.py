@@ -83,9 +83,10 @@ def open_case(client: Client, new: NewCase, *, now: datetime) -> Case:
         created_at=now,
         updated_at=now,
     )
-    with transaction.atomic():
+    # Inside a caller's transaction no savepoint: this succeeds or fails with the whole of it.
+    with transaction.atomic(savepoint=False):
         case.save(force_insert=True)
-        ledger.record(case_id=case.id, kind=EventKind.CASE_CREATED, key=f"created:{case.id}", payload={})
+        ledger.record_first(case_id=case.id, kind=EventKind.CASE_CREATED, key=f"created:{case.id}", payload={})
         nudge_on_commit(case.id)
     return case
 
@@ -96,7 +97,7 @@ def answer_input_request(
     """Stores a human's answer and queues INPUT_PROVIDED; of two simultaneous answers exactly one succeeds.
 
     Raises CaseNotWaiting, InputRequestMismatch or InputRequestNotPending, checked in this order
-    (docs/api.md "POST /cases/{id}/input"), and then changes nothing.
+    (docs/api/provide-input.md), and then changes nothing.
     """
     with transaction.atomic():
         case = lock_case(case_id)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, NoReturn, cast
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
@@ -24,6 +25,8 @@ from agentmail.reading import read_thread, render_transcript
 from cases import services
 from cases.api.authentication import Principal
 from cases.api.errors import ApiError, AttachmentNotFound, CaseNotFound, Forbidden
+from cases.api.idempotency import RETRY_AFTER_SECONDS, KeyInProgress, answer_once
+from cases.api.listing import find_page, read_expand, read_listing
 from cases.api.parsing import read_body, read_query
 from cases.api.serializers import read_answer, read_new_case
 from cases.models import Case, Client
@@ -64,9 +67,16 @@ class ApiView(APIView):
         # DRF's types know only Django's own users.
         return cast(Principal, self.request.user).client
 
+    def handle_exception(self, exc: Exception) -> Response:
+        """Answers an error as `cases.api.errors` words it."""
+        response = super().handle_exception(exc)
+        if isinstance(exc, KeyInProgress):
+            response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return response
+
 
 def answer(data: dict[str, Any], status: int = 200) -> Response:
-    """Returns the envelope of a success (docs/api.md)."""
+    """Returns the envelope of a success (docs/api/README.md)."""
     return Response({"ok": True, "data": data}, status=status)
 
 
@@ -85,21 +95,40 @@ def find_case(case_id: str, client: Client, cases: QuerySet[Case]) -> Case:
 class CasesView(ApiView):
     """`/cases`"""
 
-    def post(self, request: Request) -> Response:
-        """Opens a case and answers 201; nothing has been sent by then (docs/api.md "POST /cases")."""
-        case = services.open_case(self.get_client(), read_new_case(read_body(request)), now=timezone.now())
-        return answer({"caseId": str(case.id), "status": case.status}, 201)
+    def get(self, request: Request) -> Response:
+        """Answers a page of the client's own cases, newest first (docs/api/list-cases.md)."""
+        page = find_page(self.get_client(), read_listing(read_query(request)))
+        return answer({"cases": page.cases, "nextCursor": page.next_cursor})
+
+    def post(self, request: Request) -> Response | HttpResponse:
+        """Opens a case and answers 201; nothing has been sent by then (docs/api/create-a-case.md).
+
+        With an Idempotency-Key a repeated request opens nothing and gets the first answer again.
+        """
+        client = self.get_client()
+        now = timezone.now()
+
+        def open_case() -> Response:
+            case = services.open_case(client, read_new_case(read_body(request)), now=now)
+            return answer({"caseId": str(case.id), "status": case.status}, 201)
+
+        return answer_once(request, client.pk, open_case, now=now)
 
 
 class CaseView(ApiView):
     """`/cases/{id}`"""
 
     def get(self, request: Request, case_id: str) -> Response:
-        """Answers the case; `?includeTranscript=true` adds its thread (docs/api.md "GET /cases/{id}")."""
+        """Answers the case (docs/api/get-a-case.md).
+
+        `?includeTranscript=true` adds its thread, `?expand=metadata,failureReason` those two members.
+        """
         case = find_case(case_id, self.get_client(), Case.objects.all())
+        query = read_query(request)
+        expand = read_expand(query)
         newest_request = case.input_requests.order_by("-requested_at", "-id").first()
-        body = represent_case(case, list(case.attachments.all()), newest_request)
-        if read_query(request).get("includeTranscript") == "true":
+        body = represent_case(case, list(case.attachments.all()), newest_request, expand)
+        if query.get("includeTranscript") == "true":
             body["conversationThread"] = _read_transcript(case)
         return answer(body)
 
@@ -119,7 +148,7 @@ class AttachmentView(ApiView):
     """`/cases/{id}/attachments/{attachmentId}`"""
 
     def get(self, request: Request, case_id: str, attachment_id: str) -> Response:
-        """Answers a fresh download link, asked of the provider each time (docs/api.md)."""
+        """Answers a fresh download link, asked of the provider each time (docs/api/get-an-attachment.md)."""
         case = find_case(case_id, self.get_client(), Case.objects.only("id", "client_id"))
         # NUL is no text to PostgreSQL, and so no attachment's id.
         if "\x00" in attachment_id:
@@ -141,7 +170,7 @@ class CancelView(ApiView):
     """`/cases/{id}/cancel`"""
 
     def post(self, request: Request, case_id: str) -> Response:
-        """Ends a case within the request and answers 202; a second call answers the same (docs/api.md)."""
+        """Ends a case within the request and answers 202, a second call too (docs/api/cancel-a-case.md)."""
         client = self.get_client()
         case = find_case(case_id, client, Case.objects.only("id", "client_id"))
         try:
@@ -154,26 +183,34 @@ class CancelView(ApiView):
 class InputView(ApiView):
     """`/cases/{id}/input`"""
 
-    def post(self, request: Request, case_id: str) -> Response:
-        """Takes a human's answer and answers 202 (docs/api.md "POST /cases/{id}/input")."""
+    def post(self, request: Request, case_id: str) -> Response | HttpResponse:
+        """Takes a human's answer and answers 202 (docs/api/provide-input.md).
+
+        With an Idempotency-Key a repeated request gets the first answer again, whatever has become of the case.
+        """
         client = self.get_client()
-        case = find_case(case_id, client, Case.objects.only("id", "client_id"))
-        given = read_answer(read_body(request))
-        try:
-            services.answer_input_request(
-                case.id,
-                given.input_request_id,
-                given.text,
-                answered_by=f"API: {client.name}"[:ANSWERED_BY_LENGTH],
-                now=timezone.now(),
-            )
-        except services.CaseNotWaiting:
-            _refuse("CASE_NOT_WAITING_FOR_INPUT", "The case does not wait for input.")
-        except services.InputRequestMismatch:
-            _refuse("INPUT_REQUEST_MISMATCH", "This is not the case's active input request; read the case for its id.")
-        except services.InputRequestNotPending:
-            _refuse("INPUT_REQUEST_NOT_PENDING", "This input request has been answered already.")
-        return answer({"caseId": str(case.id), "inputRequestId": given.input_request_id, "accepted": True}, 202)
+        now = timezone.now()
+        return answer_once(request, client.pk, lambda: _take_input(request, client, case_id, now), now=now)
+
+
+def _take_input(request: Request, client: Client, case_id: str, now: datetime) -> Response:
+    case = find_case(case_id, client, Case.objects.only("id", "client_id"))
+    given = read_answer(read_body(request))
+    try:
+        services.answer_input_request(
+            case.id,
+            given.input_request_id,
+            given.text,
+            answered_by=f"API: {client.name}"[:ANSWERED_BY_LENGTH],
+            now=now,
+        )
+    except services.CaseNotWaiting:
+        _refuse("CASE_NOT_WAITING_FOR_INPUT", "The case does not wait for input.")
+    except services.InputRequestMismatch:
+        _refuse("INPUT_REQUEST_MISMATCH", "This is not the case's active input request; read the case for its id.")
+    except services.InputRequestNotPending:
+        _refuse("INPUT_REQUEST_NOT_PENDING", "This input request has been answered already.")
+    return answer({"caseId": str(case.id), "inputRequestId": given.input_request_id, "accepted": True}, 202)
 
 
 def _refuse(code: str, message: str) -> NoReturn:

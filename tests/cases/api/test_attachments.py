@@ -71,6 +71,16 @@ def test_a_link_is_fetched_from_the_provider_at_every_request(api: Api, provider
     )
 
 
+@pytest.mark.parametrize("expires_at", ["2026-11-24T13:00:00+02:00", "2026-11-24T11:00:00.000123Z"])
+def test_a_links_end_is_told_in_utc(api: Api, provider: Provider, expires_at: str) -> None:
+    case = make_case(api)
+    provider.play(say(200, LINK | {"expires_at": expires_at}))
+
+    data = read_data(api.get(f"/cases/{case.id}/attachments/att%2F1"))
+
+    assert data["expiresAt"] == "2026-11-24T11:00:00.000Z"
+
+
 @pytest.mark.parametrize("attachment_id", ["att-2", "..%2f..%2fetc%2fpasswd", "%00", "att/1/x"])
 def test_an_attachment_that_the_case_does_not_have_is_never_asked_for(
     api: Api, provider: Provider, attachment_id: str

@@ -52,6 +52,25 @@ def test_a_case_that_ended_otherwise_stays_as_it_is(api: Api, status: str, resul
     assert (Delivery.objects.count(), CaseEvent.objects.count()) == (0, 0)
 
 
+@pytest.mark.parametrize(("raw", "content_type"), [(b"", ""), (b"{", "application/json"), (b"x", "text/plain")])
+def test_a_cancel_needs_no_body_and_reads_none(api: Api, raw: bytes, content_type: str) -> None:
+    case = CaseFactory.create(client=api.client)
+
+    response = api.send("POST", f"/cases/{case.id}/cancel", raw=raw, content_type=content_type)
+
+    assert (response.status_code, read_data(response)["status"]) == (202, "FAILED")
+
+
+def test_a_cancelled_case_reads_so_and_has_nothing_scheduled(api: Api) -> None:
+    case = CaseFactory.create(client=api.client, status="RUNNING")
+    api.post(f"/cases/{case.id}/cancel", {})
+
+    data = read_data(api.get(f"/cases/{case.id}"))
+
+    assert (data["status"], data["resultStatus"], data["nextActionAt"]) == ("FAILED", "cancelled", 253402300799999)
+    assert "result" not in data
+
+
 def test_a_case_of_another_client_is_not_cancelled(api: Api) -> None:
     case = CaseFactory.create()
 

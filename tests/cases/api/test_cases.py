@@ -171,24 +171,55 @@ def test_the_charset_may_be_named_if_it_is_utf_8(api: Api) -> None:
     assert response.status_code == 201
 
 
-def test_opening_a_case_costs_at_most_four_statements(api: Api) -> None:
+def list_statements(statements: CaptureQueriesContext) -> list[str]:
+    """Returns the first two words of each statement, without the transaction's own and the limiter's one."""
+    sent = [str(query["sql"]) for query in statements.captured_queries]
+    return [
+        " ".join(sql.split()[:2])
+        for sql in sent
+        if not sql.startswith(("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")) and "cases_requestallowance" not in sql
+    ]
+
+
+def test_opening_a_case_costs_two_statements(api: Api) -> None:
     api.get(f"/cases/{uuid4()}")
 
     with CaptureQueriesContext(connection) as statements:
         api.post("/cases", FULL_BODY)
 
-    sent = [query["sql"] for query in statements.captured_queries if "SAVEPOINT" not in query["sql"]]
-    # The case, the lock that orders its events, the event, and the look at its line.
-    assert len(sent) <= 4
+    assert list_statements(statements) == ["INSERT INTO", "INSERT INTO"]
+    assert not [query for query in statements.captured_queries if "SAVEPOINT" in query["sql"]]
 
 
-def test_an_ended_case_shows_its_result_and_what_came_with_its_mail(api: Api) -> None:
-    case = CaseFactory.create(
-        client=api.client, status="COMPLETED", result_status="goal_achieved", result={"signed": True}, attempt_count=2
-    )
+def test_opening_a_case_with_an_idempotency_key_costs_two_statements_more(api: Api) -> None:
+    api.get(f"/cases/{uuid4()}")
+
+    with CaptureQueriesContext(connection) as statements:
+        api.send("POST", "/cases", FULL_BODY, HTTP_IDEMPOTENCY_KEY="k-1")
+
+    lock, *rest = list_statements(statements)
+    assert lock.startswith("SELECT pg_try_advisory_xact_lock")
+    assert rest == ["INSERT INTO"] * 3
+
+
+def test_reading_a_case_costs_three_statements_whatever_it_has(api: Api) -> None:
+    case = CaseFactory.create(client=api.client, status="INPUT_NEEDED")
+    for number in range(3):
+        attach(case, f"att_{number}")
+    InputRequest.objects.create(case=case, question="May Maya send it by post?", requested_at=NOW)
+    api.get(f"/cases/{uuid4()}")
+
+    with CaptureQueriesContext(connection) as statements:
+        data = read_data(api.get(f"/cases/{case.id}?expand=metadata,failureReason"))
+
+    assert len(data["attachments"]) == 3
+    assert len(list_statements(statements)) == 3
+
+
+def attach(case: Case, attachment_id: str) -> None:
     Attachment.objects.create(
         case=case,
-        attachment_id="att_1",
+        attachment_id=attachment_id,
         name="w9.pdf",
         size=48_213,
         type="application/pdf",
@@ -196,6 +227,13 @@ def test_an_ended_case_shows_its_result_and_what_came_with_its_mail(api: Api) ->
         inbox_id="agent@offload.example",
         received_at=NOW,
     )
+
+
+def test_an_ended_case_shows_its_result_and_what_came_with_its_mail(api: Api) -> None:
+    case = CaseFactory.create(
+        client=api.client, status="COMPLETED", result_status="goal_achieved", result={"signed": True}, attempt_count=2
+    )
+    attach(case, "att_1")
 
     data = read_data(api.get(f"/cases/{case.id}"))
 
@@ -247,7 +285,7 @@ def test_what_is_internal_is_not_shown(api: Api) -> None:
         thread_id="thread",
     )
 
-    data = read_data(api.get(f"/cases/{case.id}?expand=nothing"))
+    data = read_data(api.get(f"/cases/{case.id}?exp=metadata"))
 
     assert set(data) == {
         "caseId",
@@ -265,6 +303,58 @@ def test_what_is_internal_is_not_shown(api: Api) -> None:
         "senderPersona",
         "inputRequest",
     }
+
+
+@pytest.mark.parametrize("expand", ["expand=metadata,failureReason", "expand=failureReason&expand=metadata"])
+def test_metadata_and_the_reason_of_a_failure_are_shown_on_demand(api: Api, expand: str) -> None:
+    case = CaseFactory.create(
+        client=api.client, status="FAILED", result_status="BOUNCED", failure_reason="No such mailbox", metadata={"a": 1}
+    )
+
+    data = read_data(api.get(f"/cases/{case.id}?{expand}"))
+
+    assert (data["metadata"], data["failureReason"]) == ({"a": 1}, "No such mailbox")
+
+
+def test_only_what_was_asked_for_is_added(api: Api) -> None:
+    case = CaseFactory.create(client=api.client, metadata={})
+
+    data = read_data(api.get(f"/cases/{case.id}?expand=metadata"))
+
+    assert data["metadata"] == {}
+    assert "failureReason" not in data
+
+
+def test_a_case_without_metadata_or_failure_shows_no_metadata_and_a_null_reason(api: Api) -> None:
+    case = CaseFactory.create(client=api.client)
+
+    data = read_data(api.get(f"/cases/{case.id}?expand=metadata,failureReason"))
+
+    assert "metadata" not in data
+    assert data["failureReason"] is None
+
+
+@pytest.mark.parametrize("expand", ["", "nothing", "metadata,", "metadata,clientWebhookUrl", "Metadata", "metadata%00"])
+@pytest.mark.parametrize("path", ["/cases", "/cases/{id}"])
+def test_an_unknown_member_to_expand_is_refused_with_the_known_ones(api: Api, path: str, expand: str) -> None:
+    case = CaseFactory.create(client=api.client)
+
+    response = api.get(f"{path.format(id=case.id)}?expand={expand}")
+
+    assert response.status_code == 400
+    assert read_error(response) == {
+        "code": "INVALID_REQUEST",
+        "message": "expand must be metadata or failureReason, or both, separated by a comma.",
+        "details": [{"field": "expand", "message": "must be metadata or failureReason, or both, separated by a comma"}],
+    }
+
+
+def test_knowledge_that_is_an_empty_string_was_given(api: Api) -> None:
+    goal = {"objective": "Collect Maya's signed W-9", "knowledge": ""}
+
+    case_id = read_data(api.post("/cases", make_body(goal=goal)))["caseId"]
+
+    assert read_data(api.get(f"/cases/{case_id}"))["goal"] == goal
 
 
 @pytest.mark.parametrize(

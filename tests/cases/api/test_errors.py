@@ -51,11 +51,10 @@ def test_an_unknown_route_is_answered_in_json_to_a_browser_too(api: Api) -> None
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("GET", "/cases", "POST"),
-        ("PUT", "/cases", "POST"),
-        ("OPTIONS", "/cases", "POST"),
-        ("TRACE", "/cases", "POST"),
-        ("BREW", "/cases", "POST"),
+        ("PUT", "/cases", "GET, HEAD, POST"),
+        ("OPTIONS", "/cases", "GET, HEAD, POST"),
+        ("TRACE", "/cases", "GET, HEAD, POST"),
+        ("BREW", "/cases", "GET, HEAD, POST"),
         ("POST", SOME_CASE, "GET, HEAD"),
         ("DELETE", SOME_CASE, "GET, HEAD"),
         ("OPTIONS", SOME_CASE, "GET, HEAD"),

@@ -130,6 +130,16 @@ def test_a_question_is_answered_once(api: Api) -> None:
     assert CaseEvent.objects.count() == 1
 
 
+def test_a_wrong_id_is_told_before_that_the_question_was_answered(api: Api) -> None:
+    case, question = make_waiting_case(api)
+    api.post(f"/cases/{case.id}/input", {"inputRequestId": str(question.id), "providedContext": "First"})
+
+    response = api.post(f"/cases/{case.id}/input", {"inputRequestId": str(uuid4()), "providedContext": "Second"})
+
+    assert (response.status_code, read_error(response)["code"]) == (409, "INPUT_REQUEST_MISMATCH")
+    assert CaseEvent.objects.count() == 1
+
+
 def test_another_client_cannot_answer(api: Api, other_api: Api) -> None:
     case, question = make_waiting_case(api)
 
