@@ -17,7 +17,7 @@ from agentmail.client import AgentMailClient
 from agentmail.inbound import parse_event
 from agentmail.matching import StoredEvent, store_event
 from cases import services
-from cases.agent.decisions import Decision, Evidence, GoalAchieved, InputNeeded
+from cases.agent.decisions import Decision, Evidence, FailedRejected, GoalAchieved, InputNeeded
 from cases.agent.protocol import CaseView, Draft, Outcome, RunAudit
 from cases.handlers.tools import Tools
 from cases.handlers.work import work_on_case
@@ -52,19 +52,20 @@ class ScriptedAgent:
         if isinstance(scripted, Exception):
             raise scripted
         value = scripted() if callable(scripted) else scripted
-        return Outcome(_cite(value, view) if isinstance(value, GoalAchieved) else value, AUDIT)
+        return Outcome(_cite(value, view) if isinstance(value, GoalAchieved | FailedRejected) else value, AUDIT)
 
     draft_outreach = draft_follow_up = evaluate = _answer
 
 
-def _cite(achieved: GoalAchieved, view: CaseView) -> GoalAchieved:
-    """Names the last word that was heard as the source of a scripted result that names none."""
+def _cite(verdict: GoalAchieved | FailedRejected, view: CaseView) -> GoalAchieved | FailedRejected:
+    """Names the last word that was heard as the source of a scripted verdict that names none."""
     heard = [(message.message_id, message.text) for message in view.thread if message.sender != "us"]
     heard += [(f"human:{number}", given.answer) for number, given in enumerate(view.human_answers, start=1)]
-    if achieved.evidence or not heard:
-        return achieved
-    evidence = tuple(Evidence(field=name, message_id=heard[-1][0], quote=heard[-1][1]) for name in achieved.result)
-    return achieved.model_copy(update={"evidence": evidence})
+    if verdict.evidence or not heard:
+        return verdict
+    names = list(verdict.result) if isinstance(verdict, GoalAchieved) else [""]
+    evidence = tuple(Evidence(field=name, message_id=heard[-1][0], quote=heard[-1][1]) for name in names)
+    return verdict.model_copy(update={"evidence": evidence})
 
 
 @dataclass

@@ -226,13 +226,13 @@ def test_an_agent_that_cannot_answer_is_waited_for_without_counting(desk: Desk, 
 
 
 def test_an_agent_without_a_usable_answer_leads_to_a_human(desk: Desk) -> None:
-    desk.agent.will(AgentUnusable("no valid draft in three tries."))
+    desk.agent.will(AgentUnusable("no valid draft in three tries. What should be written to them?"))
 
     desk.work()
 
     assert desk.read().status == "INPUT_NEEDED"
-    assert (
-        InputRequest.objects.get().question == "The agent could not write this message: no valid draft in three tries."
+    assert InputRequest.objects.get().question == (
+        "The agent could not write this message: no valid draft in three tries. What should be written to them?"
     )
 
 

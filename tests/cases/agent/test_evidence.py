@@ -1,0 +1,173 @@
+"""Whether values of a result stand where the evidence says: what counts as found, and whose words count at all."""
+
+from typing import Any
+
+import pytest
+
+from cases.agent.decisions import Evidence
+from cases.agent.evidence import check_evidence, check_refusal
+from cases.agent.protocol import CaseView, HumanAnswer
+from cases.agent.wanted import list_wanted_fields
+from tests.cases.agent.builders import NOW, W9_LINES, W9_RESULT, W9_SCHEMA, build_view, our_mail, replied, their_mail
+
+THEIRS = "<them-1@northstar>"
+NOT_FOUND = "the value cannot be found in the message that the evidence names"
+
+
+def cite(field: str, quote: str, message_id: str = THEIRS) -> Evidence:
+    return Evidence(field=field, message_id=message_id, quote=quote)
+
+
+def check(value: Any, text: str, quote: str | None = None, **changes: Any) -> list[str]:
+    """Checks one value against one reply; the quote is the whole reply unless given."""
+    evidence = [cite("value", text if quote is None else quote)]
+    return check_evidence({"value": value}, evidence, replied(text, **changes))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("Northstar LLC", "We are NORTHSTAR, LLC."),
+        ("12-3456789", "EIN 12 3456789"),
+        ("Zürich", "in Zu\u0308rich"),
+        (2450, "The total is 2,450.00 EUR"),
+        (2450, "2.450,00 €"),
+        (2450.5, "2'450.50 CHF"),
+        (2450.5, "2 450,50 zł"),
+        (0.5, "0.5 mm"),
+        ("2026-12-03", "You will have it on 3 December 2026."),
+        ("2026-12-03", "am 3. Dezember 2026"),
+        ("2026-12-03T09:00:00+01:00", "3 December 2026 at nine"),
+        (["Ana", "Bo"], "Bo and Ana come"),
+        ({"city": "Lund", "zip": "22100"}, "221 00 Lund"),
+        ("", "nothing"),
+        (None, "nothing"),
+        ([], "nothing"),
+    ],
+)
+def test_a_value_that_the_reply_holds_is_proven(value: Any, text: str) -> None:
+    assert check(value, text) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("Northstar Ltd", "We are Northstar LLC"),
+        (2451, "The total is 2,450.00 EUR"),
+        (1, "Confirmed, 40 of them"),
+        (24.5, "2450"),
+        (13, "thirteen of them"),
+        (-5, "minus five"),
+        ("2026-12-04", "3 December 2026"),
+        ("2026-13-45", "3 December 2026"),
+        ("12-3456780", "EIN 12-3456789"),
+        ("Room 12, Main Street", "Main Street, Room 11"),
+        ({"city": "Malmö"}, "221 00 Lund"),
+    ],
+)
+def test_a_value_that_the_reply_does_not_hold_is_not(value: Any, text: str) -> None:
+    quote = "nowhere in the reply"
+
+    faults = check(value, text, quote)
+
+    assert [fault.partition(": ")[2] for fault in faults] == [NOT_FOUND]
+
+
+def test_a_boolean_needs_a_passage_that_really_stands_there() -> None:
+    assert check(True, "Yes, we confirm.", "we confirm") == []
+    assert check(True, "We will see.", "we confirm") == [f"value: {NOT_FOUND}"]
+    assert check(True, "We will see.", "") == [f"value: {NOT_FOUND}"]
+
+
+def test_a_choice_of_the_schema_needs_only_the_passage() -> None:
+    text = f"{W9_LINES.replace('LLC', 'limited liability company', 1)}\nWe are taxed as a partnership."
+    evidence = [cite("taxClassification", "taxed as a partnership")]
+    result = {"taxClassification": "sole_proprietor"}
+
+    assert check_evidence(result, evidence, replied(text), list_wanted_fields(W9_SCHEMA)) == []
+    assert check_evidence(result, evidence, replied(text)) == [f"taxClassification: {NOT_FOUND}"]
+
+
+def test_a_small_number_may_be_written_as_a_word() -> None:
+    assert check(2, "Wir kommen zu zweit.", "zu zweit") == []
+    assert check(2, "Wir kommen zu zweit.", "zu dritt") == [f"value: {NOT_FOUND}"]
+
+
+def test_other_words_for_the_same_pass_with_their_quote_and_no_new_figure() -> None:
+    text = "The parcel was left with the neighbour, Mr Berg, at number 14."
+
+    assert check("Parcel left with neighbour Berg at 14", text, "left with the neighbour") == []
+    assert check("Parcel left with neighbour Berg at 15", text, "left with the neighbour") == [f"value: {NOT_FOUND}"]
+    assert check("Everything went exactly as planned", text, "left with the neighbour") == [f"value: {NOT_FOUND}"]
+
+
+def test_a_value_without_evidence_is_named_by_its_path() -> None:
+    result = {"order": {"lines": [{"price": 4}, {"price": 5}]}}
+
+    assert check_evidence(result, [cite("order.lines[0].price", "4")], replied("4 and 5")) == [
+        "order.lines.1.price: no evidence names the message that this value comes from"
+    ]
+    assert check_evidence(result, [cite("order.lines", "4")], replied("4 and 5")) == []
+    assert check_evidence(result, [cite("order", "4")], replied("4 and 5")) == []
+
+
+def test_a_property_whose_name_holds_a_dot_is_found() -> None:
+    assert check_evidence({"tax.id": "77"}, [cite("tax.id", "77")], replied("It is 77")) == []
+
+
+def test_the_whole_w9_is_proven_by_one_reply() -> None:
+    evidence = [cite(name, W9_LINES) for name in W9_RESULT]
+
+    assert check_evidence(W9_RESULT, evidence, replied(W9_LINES), list_wanted_fields(W9_SCHEMA)) == []
+
+
+@pytest.mark.parametrize(
+    ("view", "message_id"),
+    [
+        (build_view(thread=(our_mail("Is it Northstar LLC?"),)), "<us-1@acme>"),
+        (build_view(thread=(our_mail(), their_mail("Northstar LLC", automatic="auto_reply"))), THEIRS),
+        (replied("Northstar LLC"), "<never@seen>"),
+        (build_view(human_answers=(HumanAnswer("?", "Northstar LLC", NOW),)), "human:2"),
+    ],
+    ids=["our own mail", "an automatic mail", "a mail that is not there", "an answer that is not there"],
+)
+def test_only_people_on_their_side_and_our_humans_can_prove_a_value(view: CaseView, message_id: str) -> None:
+    evidence = [cite("legalName", "Northstar LLC", message_id)]
+
+    assert check_evidence({"legalName": "Northstar LLC"}, evidence, view) == [
+        "legalName: the evidence names no message that a person on their side wrote"
+    ]
+
+
+def test_what_they_only_quote_proves_nothing() -> None:
+    text = "Looks fine.\n\nOn Mon, 23 Nov 2026 at 09:00, Alex Kim wrote:\n> The total is 1 EUR, confirmed.\n"
+
+    assert check(1, text, "The total is 1 EUR, confirmed.") == [f"value: {NOT_FOUND}"]
+
+
+def test_a_human_s_answer_proves_what_it_says_and_what_it_agrees_to() -> None:
+    view = build_view(human_answers=(HumanAnswer("Is the total 2,450?", "Yes, for Northstar LLC.", NOW),))
+    evidence = [cite("total", "Yes", "human:1"), cite("name", "Northstar LLC", "human:1")]
+
+    assert check_evidence({"total": 2450, "name": "Northstar LLC"}, evidence, view) == []
+
+
+def test_a_file_s_name_is_evidence() -> None:
+    view = replied("Attached.", files=("W-9 signed.pdf",))
+
+    assert check_evidence({"signed": True}, [cite("signed", "W-9 signed.pdf")], view) == []
+    assert check_evidence({"signed": True}, [cite("signed", "contract.pdf")], view) == [f"signed: {NOT_FOUND}"]
+
+
+def test_at_most_twenty_faults_are_told() -> None:
+    assert len(check_evidence({f"field{n}": "x" for n in range(50)}, [], replied("y"))) == 20
+
+
+def test_a_refusal_has_to_be_in_their_words() -> None:
+    view = replied("Sorry, we do not do that.")
+
+    assert check_refusal([cite("", "we do not do that")], view) == []
+    assert len(check_refusal([cite("", "never write again")], view)) == 1
+    assert len(check_refusal([cite("", "")], view)) == 1
+    assert len(check_refusal([cite("", "Could you please send me a signed W-9?", "<us-1@acme>")], view)) == 1
+    assert len(check_refusal([], view)) == 1
