@@ -58,7 +58,7 @@ class ResultStatus(StrEnum):
 
 
 class Notice(StrEnum):
-    """The client webhooks that a change of a case can cause (docs/api.md "Webhooks")."""
+    """The client webhooks that a change of a case can cause (docs/api/webhooks.md)."""
 
     COMPLETED = "case.completed"
     FAILED = "case.failed"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -39,6 +39,19 @@ def build_view(
     new_message_ids: the mails from people that no evaluation has covered yet; None where nothing is evaluated.
     """
     requests = list(case.input_requests.all())
+    return compose_view(case, requests, messages, reason, now, new_message_ids=new_message_ids)
+
+
+def compose_view(
+    case: Case,
+    requests: Sequence[InputRequest],
+    messages: Iterable[MailMessage],
+    reason: Reason,
+    now: datetime,
+    *,
+    new_message_ids: tuple[str, ...] | None = None,
+) -> CaseView:
+    """Returns the view of `build_view` from the case's questions in hand; asks no database."""
     public, private = _split_knowledge(case.knowledge)
     return CaseView(
         objective=case.objective,
@@ -75,7 +88,7 @@ def build_view(
 
 
 def _split_knowledge(knowledge: Any) -> tuple[Any, Any]:
-    """The member `private` informs judgement and never leaves in a mail (docs/api.md "POST /cases")."""
+    """The member `private` informs judgement and never leaves in a mail (docs/api/create-a-case.md)."""
     if not isinstance(knowledge, dict) or "private" not in knowledge:
         return knowledge, None
     public = {name: value for name, value in knowledge.items() if name != "private"}

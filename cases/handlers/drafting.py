@@ -6,11 +6,13 @@ from django.db import transaction
 
 from agentmail.reading import MailMessage, ThreadView, read_thread
 from cases import ledger
-from cases.agent.protocol import AgentUnusable, Draft, Reason
+from cases.agent.decisions import InputNeeded
+from cases.agent.protocol import AgentUnusable, Draft, Outcome, Reason
 from cases.coverage import list_answered_ids
 from cases.handlers.briefing import build_view
 from cases.handlers.ending import conclude
-from cases.handlers.runs import freeze_case_mail, store_run
+from cases.handlers.limiting import limit_draft
+from cases.handlers.runs import RULES, freeze_case_mail, store_run
 from cases.handlers.seen import is_person
 from cases.handlers.sending import send_frozen_mail
 from cases.handlers.tools import Tools, release_connection
@@ -37,9 +39,12 @@ def draft_and_send(claimed: Claim, case: Case, kind: MailKind, thread: ThreadVie
     try:
         outcome = tools.agent.draft_outreach(view) if kind is MailKind.OUTREACH else tools.agent.draft_follow_up(view)
     except AgentUnusable as error:
-        conclude(claimed, HumanAsked(f"The agent could not write this message: {error.reason}"), error.reason, tools)
-        return
-    value = outcome.value
+        question = f"The agent could not write this message: {error.reason} What should be written to them?"
+        outcome = Outcome(
+            InputNeeded(kind="INPUT_NEEDED", question=question, rationale=error.reason), error.audit or RULES
+        )
+    limited = limit_draft(outcome, view)
+    value, audit = limited.value, limited.audit
     # The decision and its mail are frozen together: a second worker repeats them and never thinks twice.
     with transaction.atomic():
         locked = lock_case(case.id)
@@ -49,7 +54,7 @@ def draft_and_send(claimed: Claim, case: Case, kind: MailKind, thread: ThreadVie
             kind.value,
             value.to_json() if isinstance(value, Draft) else value.model_dump(mode="json"),
             value.rationale,
-            outcome.audit,
+            audit,
             tools,
             mail_kind=kind if isinstance(value, Draft) else None,
             input_request_ids=list(answers),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 from typing import assert_never
 
 from django.db import transaction
@@ -18,16 +17,14 @@ from cases.agent.decisions import (
     InputNeeded,
     RequiresReply,
     Snooze,
-    check_snooze,
     parse_decision,
 )
-from cases.agent.evidence import check_evidence
-from cases.agent.protocol import AgentUnusable, CaseView, Reason, RunAudit
-from cases.agent.schema import ResultSchema, compile_result_schema
+from cases.agent.protocol import CaseView, Reason, RunAudit
 from cases.coverage import list_answered_ids, list_seen_ids
 from cases.handlers.briefing import build_view
 from cases.handlers.drafting import find_reply_target
 from cases.handlers.ending import conclude
+from cases.handlers.judging import deserves_judgement, judge_thread, may_be_acted_on
 from cases.handlers.live_mail import keep_live_mail
 from cases.handlers.runs import freeze_case_mail, store_run
 from cases.handlers.seen import UNREADABLE_VARIANTS, is_person
@@ -54,21 +51,6 @@ REASONS: dict[EventKind, Reason] = {
     EventKind.INPUT_PROVIDED: "input",
     EventKind.RECHECK_DUE: "recheck",
 }
-# What stands as the author where code decides before or instead of the agent.
-RULES = RunAudit(
-    implementation="rules",
-    model_asked="",
-    model_answered="",
-    prompt_version="",
-    prompt_hash="",
-    tokens_in=0,
-    tokens_out=0,
-    cost_usd=None,
-    latency_ms=0,
-    reasks=(),
-    guard_hits=(),
-    message_ids=(),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +76,7 @@ def evaluate(claimed: Claim, case: Case, tools: Tools) -> None:
     seen = list_seen_ids(case.id)
     unread = tuple(m for m in thread.messages if is_person(m) and m.message_id not in seen.message_ids)
     trigger = next((m for m in thread.messages if m.message_id == claimed.payload.get("message_id")), None)
-    if claimed.kind is EventKind.REPLY_RECEIVED and not unread and not _is_absence(trigger):
+    if claimed.kind is EventKind.REPLY_RECEIVED and not deserves_judgement(unread, trigger):
         _leave_unevaluated(claimed, trigger, thread, tools)
         return
     # Before the view that covers them: an answer that comes in between is left to its own event.
@@ -109,8 +91,8 @@ def evaluate(claimed: Claim, case: Case, tools: Tools) -> None:
     last_word = next((message for message in reversed(thread.messages) if is_person(message)), None)
     is_vouched = last_word is not None and _is_vouched(case, last_word)
     release_connection()
-    decision, audit = _judge(view, last_word, tools, is_vouched=is_vouched)
-    if claimed.kind is EventKind.REPLY_RECEIVED and not unread and not isinstance(decision, Snooze):
+    decision, audit = judge_thread(view, last_word, tools.agent, is_vouched=is_vouched)
+    if claimed.kind is EventKind.REPLY_RECEIVED and not may_be_acted_on(decision, unread):
         ledger.finish(claimed, "An automatic mail arrived without a date to wait for; it is no answer and gets none.")
         return
     judgement = Judgement(decision, audit, view, unread, answered_ids, find_reply_target(thread.messages))
@@ -119,10 +101,6 @@ def evaluate(claimed: Claim, case: Case, tools: Tools) -> None:
         send_frozen_mail(claimed, MailKind(run.mail_kind), tools)
     else:
         act_on_decision(claimed, run, tools)
-
-
-def _is_absence(trigger: MailMessage | None) -> bool:
-    return trigger is not None and trigger.automatic == AutomaticKind.OUT_OF_OFFICE
 
 
 def _leave_unevaluated(claimed: Claim, trigger: MailMessage | None, thread: ThreadView, tools: Tools) -> None:
@@ -149,63 +127,6 @@ def _is_vouched(case: Case, message: MailMessage) -> bool:
     """Whether a human of ours has answered a question that was asked with this mail in view."""
     arrived_at = case.get_time_of(message.sent_at)
     return case.input_requests.exclude(answer="").filter(requested_at__gt=arrived_at).exists()
-
-
-def _judge(
-    view: CaseView, last_word: MailMessage | None, tools: Tools, *, is_vouched: bool
-) -> tuple[Decision, RunAudit]:
-    if last_word is not None and last_word.variant == "unauthenticated" and not is_vouched:
-        question = (
-            f"A mail that names {last_word.from_name or last_word.from_address} as its sender arrived, but the mail "
-            "provider could not prove where it came from. Read it in the case. If it is genuine, say what should "
-            "happen next; if it is not, say so."
-        )
-        return InputNeeded(kind="INPUT_NEEDED", question=question, rationale="The sender is not proven."), RULES
-    try:
-        outcome = tools.agent.evaluate(view)
-    except AgentUnusable as error:
-        question = f"The agent could not judge this thread: {error.reason} Read it and say what should happen next."
-        return InputNeeded(kind="INPUT_NEEDED", question=question, rationale=error.reason), RULES
-    limited, reason = limit_decision(outcome.value, view, is_vouched=is_vouched, now=view.now)
-    audit = replace(outcome.audit, guard_hits=(*outcome.audit.guard_hits, reason)) if reason else outcome.audit
-    return limited, audit
-
-
-def limit_decision(decision: Decision, view: CaseView, *, is_vouched: bool, now: datetime) -> tuple[Decision, str]:
-    """Returns the decision, or a question to a human where code does not let it stand, with the reason.
-
-    A verdict ends a case only on a word from the counterparty, or one that a human of ours has vouched for; a
-    result satisfies the schema; a snooze lies ahead and within its limit.
-    """
-    if isinstance(decision, GoalAchieved | FailedRejected):
-        last = next((m for m in reversed(view.thread) if m.sender != "us" and not m.is_automatic), None)
-        if last is not None and last.sender == "other" and not is_vouched:
-            return _ask(f"{last.sender_name} answered instead of {view.counterparty_name}. Does their word count?")
-        if last is None and not view.human_answers:
-            return _ask("The agent wants to end this case, but nobody has answered yet. What should happen?")
-    if isinstance(decision, GoalAchieved):
-        compiled = compile_result_schema(view.result_schema) if view.result_schema is not None else None
-        faults = compiled.validate(decision.result) if isinstance(compiled, ResultSchema) else []
-        fields = compiled.fields if compiled is not None else ()
-        if faults:
-            return _ask(
-                f"{view.counterparty_name} seems to have answered, but the result does not fit what was asked for: "
-                f"{'; '.join(faults[:3])}. What are the right values?"
-            )
-        unproven = check_evidence(decision.result, decision.evidence, view, fields)
-        if unproven:
-            return _ask(
-                f"{view.counterparty_name} seems to have answered, but this could not be found in what they wrote: "
-                f"{'; '.join(unproven[:3])}. Read the conversation: what are the right values?"
-            )
-    if isinstance(decision, Snooze) and (fault := check_snooze(decision.until, now)):
-        return _ask(f"{view.counterparty_name} asks for time, but {fault}. When should Offload look again?")
-    return decision, ""
-
-
-def _ask(question: str) -> tuple[InputNeeded, str]:
-    rationale = "Code does not let the agent's decision stand."
-    return InputNeeded(kind="INPUT_NEEDED", question=question, rationale=rationale), question
 
 
 def _freeze(claimed: Claim, judged: Judgement, tools: Tools) -> AgentRun:

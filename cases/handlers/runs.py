@@ -13,6 +13,22 @@ from cases.ledger import Claim
 from cases.models import AgentRun, Case
 from cases.workflow import MailKind
 
+# What stands as the author where code decides before or instead of the agent.
+RULES = RunAudit(
+    implementation="rules",
+    model_asked="",
+    model_answered="",
+    prompt_version="",
+    prompt_hash="",
+    tokens_in=0,
+    tokens_out=0,
+    cost_usd=None,
+    latency_ms=0,
+    reasks=(),
+    guard_hits=(),
+    message_ids=(),
+)
+
 
 def store_run(
     claimed: Claim,
