@@ -211,6 +211,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = OFFLOAD_MODE == "production"
 CSRF_COOKIE_SECURE = OFFLOAD_MODE == "production"
+CSRF_FAILURE_VIEW = "cases.api.errors.answer_csrf_failure"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
@@ -316,5 +317,7 @@ LOGGING: dict[str, Any] = {
     # These write whole URLs and headers at INFO and DEBUG.
     "loggers": {
         name: {"level": logging.WARNING} for name in ("httpx", "urllib3", "botocore", "boto3", "kombu", "amqp")
-    },
+    }
+    # With a stack trace for every request of a stranger who names another host.
+    | {"django.security.DisallowedHost": {"level": logging.CRITICAL}},
 }

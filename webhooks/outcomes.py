@@ -63,7 +63,7 @@ class Verdict:
 
 
 def judge(outcome: PostOutcome) -> Verdict:
-    """Returns what one POST means: any 2xx is delivered (docs/api.md "Webhooks"), no answer is unknown."""
+    """Returns what one POST means: any 2xx is delivered (docs/api/webhooks.md), no answer is unknown."""
     match outcome:
         case NotSent(reason):
             return Verdict(AttemptOutcome.FAILED, error=reason)

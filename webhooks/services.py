@@ -1,7 +1,7 @@
 """Records deliveries, claims them, and stores what became of them; database only, must not talk to the network.
 
 A delivery gets one attempt by default, also across crashes: its attempt row is committed before the POST, and an
-attempt whose answer was never recorded becomes `unknown` and is not repeated (docs/api.md "Webhooks").
+attempt whose answer was never recorded becomes `unknown` and is not repeated (docs/api/webhooks.md).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.core.exceptions import DisallowedHost, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
-from django.views import defaults
+from django.views import csrf, defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -83,7 +83,7 @@ class AttachmentNotFound(ApiError):
 
 
 def make_envelope(code: str, message: str, details: list[dict[str, str]] | None = None) -> dict[str, Any]:
-    """Returns the body of every error (docs/api.md)."""
+    """Returns the body of every error (docs/api/errors.md)."""
     error: dict[str, Any] = {"code": code, "message": message}
     if details:
         error["details"] = details
@@ -186,6 +186,13 @@ def answer_forbidden(request: HttpRequest, exception: Exception) -> HttpResponse
     """Answers a refusal outside of the API's views; Django's handler403."""
     if _is_page(request):
         return defaults.permission_denied(request, exception)
+    return _answer(403, "FORBIDDEN", "This is not allowed.")
+
+
+def answer_csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answers a form of a page that came without its token, or a client that posts to a page; CSRF_FAILURE_VIEW."""
+    if _is_page(request):
+        return csrf.csrf_failure(request, reason)
     return _answer(403, "FORBIDDEN", "This is not allowed.")
 
 

@@ -1,6 +1,6 @@
 """The bodies that clients send, as DRF serializers, and what they mean for the services; must not touch the database.
 
-The attributes carry the names of the JSON members, which are camelCase (docs/api.md).
+The attributes carry the names of the JSON members, which are camelCase (docs/api/create-a-case.md).
 """
 
 from __future__ import annotations

@@ -1,0 +1,189 @@
+"""The pages of docs/api say what the code does, as far as that can be told without running a stack."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from rest_framework import serializers
+
+from cases.api.serializers import AnswerSerializer, NewCaseSerializer
+from cases.models import Case
+from cases.representation import represent_case
+from cases.workflow import ResultStatus, Status
+from tests.docs_reader import Comparison, list_calls_outside_examples, read_examples
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted((ROOT / "docs" / "api").glob("*.md"))
+API = ROOT / "cases" / "api"
+# In the first cell of a table's row.
+_NAME = re.compile(r"`([\w.]+)`")
+
+
+def read_page(name: str) -> str:
+    return (ROOT / "docs" / "api" / name).read_text(encoding="utf-8")
+
+
+def list_names(page: str, heading: str) -> set[str]:
+    """Returns the names in the first column of the first table under a heading; `.role` belongs to its neighbour."""
+    section = page.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    table = section[section.index("\n|") :].split("\n\n", 1)[0]
+    names = set()
+    for row in table.strip().splitlines()[2:]:
+        found = _NAME.findall(row.split("|")[1])
+        parent = found[0].rpartition(".")[0]
+        names |= {f"{parent}{name}" if name.startswith(".") else name for name in found}
+    return names
+
+
+def list_members(serializer: Any, path: str = "") -> set[str]:
+    members: set[str] = set()
+    for name, field in serializer.fields.items():
+        here = f"{path}{name}"
+        members |= list_members(field, f"{here}.") if isinstance(field, serializers.Serializer) else {here}
+    return members
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        file, _, anchor = target.partition("#")
+        path = page.parent / file if file else page
+        assert path.is_file(), target
+        headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+        assert not anchor or anchor in {re.sub(r"[^\w -]", "", text).lower().replace(" ", "-") for text in headings}
+
+
+def test_the_index_names_every_page() -> None:
+    index = read_page("README.md")
+
+    assert [page.name for page in PAGES if page.name != "README.md" and f"]({page.name})" not in index] == []
+
+
+def test_the_errors_page_lists_the_codes_that_the_code_gives_and_no_other() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in API.glob("*.py"))
+    given = set(re.findall(r'(?:__init__|ApiError|_answer|_refuse|make_envelope)\((?:\d{3}, )?"([A-Z_]+)"', text))
+
+    listed = set(re.findall(r"^\| \d{3} \| `([A-Z_]+)`", read_page("errors.md"), re.MULTILINE))
+
+    assert len(given) > 15
+    assert listed == given
+
+
+def test_the_fields_of_a_new_case_are_all_described_and_no_other() -> None:
+    assert list_names(read_page("create-a-case.md"), "Fields") == list_members(NewCaseSerializer())
+
+
+def test_the_fields_of_an_answer_are_all_described_and_no_other() -> None:
+    assert list_names(read_page("provide-input.md"), "Fields") == list_members(AnswerSerializer())
+
+
+def test_the_fields_of_a_case_are_all_described_and_no_other() -> None:
+    now = timezone.now()
+    case = Case(
+        client_reference_id="vendor-1042",
+        created_at=now,
+        updated_at=now,
+        result_status="goal_achieved",
+        result={},
+        result_schema={},
+        constraints=[],
+        metadata={},
+    )
+
+    shown = represent_case(case, [], None, expand=("metadata", "failureReason"))
+
+    described = list_names(read_page("get-a-case.md"), "Fields of the answer")
+    assert described == shown.keys() | {"conversationThread"}
+
+
+def test_every_status_and_result_status_is_described() -> None:
+    page = read_page("get-a-case.md")
+
+    rows = {name for row in re.findall(r"^\| (`.*?) \|", page, re.MULTILINE) for name in _NAME.findall(row)}
+
+    assert {str(status) for status in (*Status, *ResultStatus)} <= rows
+
+
+PAGE = """
+Text.
+
+```sh
+curl "$OFFLOAD_URL/cases/1"
+```
+
+Answers `404`:
+
+```json
+{"ok": false}
+```
+
+```
+curl "$OFFLOAD_URL/never-run"
+```
+
+```sh
+curl -i "$OFFLOAD_URL/cases"
+```
+
+```http
+HTTP/1.1 201 Created
+Idempotency-Replayed: true
+
+{"ok": true}
+```
+"""
+
+
+def test_an_example_is_read_with_the_answer_behind_it() -> None:
+    first, second = read_examples(PAGE)
+
+    assert (first.line, first.script, first.status) == (4, 'curl "$OFFLOAD_URL/cases/1"\n', 404)
+    assert first.shown == '{"ok": false}\n'
+    assert (second.status, second.headers) == (201, (("idempotency-replayed", "true"),))
+    assert second.shown == '{"ok": true}\n'
+
+
+def test_a_call_that_nobody_would_run_is_found() -> None:
+    assert list_calls_outside_examples(PAGE) == [14]
+
+
+ONE, OTHER = "7c9e6679-7425-40de-944b-e07fc1f90ae7", "9688edef-bcbc-4547-8b61-8ff3195901cf"
+
+
+@pytest.mark.parametrize(
+    ("shown", "real"),
+    [
+        ({"a": 1}, {"a": 2}),
+        ({"a": 1}, {"a": 1, "b": 2}),
+        ({"a": 1, "b": 2}, {"a": 1}),
+        ({"a": "1"}, {"a": 1}),
+        ({"a": True}, {"a": 1}),
+        ({"a": None}, {"a": "…"}),
+        (["a"], ["a", "b"]),
+        ("from … to Maya", "from Ana to Ben"),
+        ("a*c", "abc"),
+        (1795526614423, 253402300799999),
+        ([ONE, ONE], [ONE, OTHER]),
+        (ONE, "none"),
+    ],
+)
+def test_an_answer_that_differs_from_the_page_is_told(shown: Any, real: Any) -> None:
+    assert Comparison().find_difference(shown, real) is not None
+
+
+@pytest.mark.parametrize(
+    ("shown", "real"),
+    [
+        ({"a": "…", "…": "…"}, {"a": [1], "b": 2}),
+        ("evt_" + ONE + "_…", "evt_" + OTHER + "_1"),
+        (1795526614423, 1795526614999),
+        ([ONE, ONE], [OTHER, OTHER]),
+        ("[a] ? *", "[a] ? *"),
+    ],
+)
+def test_an_answer_that_is_of_the_shape_shown_passes(shown: Any, real: Any) -> None:
+    assert Comparison().find_difference(shown, real) is None
