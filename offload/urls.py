@@ -7,6 +7,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from agentmail.views import AgentMailWebhookView
+from cases.api.openapi.views import DescriptionView, PageView
 from cases.services import record_delivery_failure, record_reply
 from offload.health import answer_livez, answer_readyz
 
@@ -21,6 +22,8 @@ urlpatterns = [
         "agentmail/webhook",
         AgentMailWebhookView.as_view(on_reply=record_reply, on_delivery_failure=record_delivery_failure),
     ),
+    path("openapi.json", DescriptionView.as_view(), name="openapi"),
+    path("docs", PageView.as_view(), name="docs"),
     path("", include("cases.api.urls")),
 ]
 

@@ -57,6 +57,10 @@ FAULTY_MEMBERS: list[tuple[str, Any, str]] = [
     ("counterparty.name", "Maya\r\nBcc: x@y.example", "counterparty.name must be one line without control characters."),
     ("counterparty.name", "Maya\u2028Chen", "counterparty.name must be one line without control characters."),
     ("counterparty.name", "Maya\x1b[31m", "counterparty.name must be one line without control characters."),
+    ("counterparty.name", "Maya\u202enehC", "counterparty.name must be one line without control characters."),
+    ("senderPersona.name", "Ana\u2066", "senderPersona.name must be one line without control characters."),
+    ("counterparty.name", "Maya\x7f", "counterparty.name must be one line without control characters."),
+    ("counterparty.name", "Maya\x85Chen", "counterparty.name must be one line without control characters."),
     ("counterparty.name", "M" * 201, "counterparty.name must have at most 200 characters."),
     ("counterparty.company", None, "counterparty.company must be a string, or left out."),
     ("counterparty.company", 7, "counterparty.company must be a string, or left out."),
@@ -70,6 +74,9 @@ FAULTY_MEMBERS: list[tuple[str, Any, str]] = [
         "../etc/passwd",
         "counterparty.timezone must be an IANA time zone, such as Europe/Berlin.",
     ),
+    # Files that Debian keeps beside the zones.
+    ("counterparty.timezone", "localtime", "counterparty.timezone must be an IANA time zone, such as Europe/Berlin."),
+    ("counterparty.timezone", "Factory", "counterparty.timezone must be an IANA time zone, such as Europe/Berlin."),
     ("counterparty.timezone", "", "counterparty.timezone must not be empty."),
     ("counterparty.timezone", 2, "counterparty.timezone must be a string, or left out."),
     ("counterparty.customData", "a=b", "counterparty.customData must be an object of strings, or left out."),
@@ -143,6 +150,10 @@ def test_a_faulty_member_is_named_and_nothing_is_stored(api: Api, path: str, val
         "mayä@northstar.example",
         "maya@north star.example",
         "maya@-northstar.example",
+        "maya@mail.localhost",
+        "maya@northstar.example.",
+        "maya(work)@northstar.example",
+        "mailto:maya@northstar.example",
         "maya@northstar..example",
         ".maya@northstar.example",
     ],
@@ -159,6 +170,44 @@ def test_what_is_not_exactly_one_public_address_is_refused(api: Api, address: st
         }
     ]
     assert Case.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "maya@b\u00fccher.example",
+        "maya@\u24ddorthstar.example",
+        "maya@northst\u0430r.example",
+        "maya@northstar.example\u200b",
+        "maya@\u200bnorthstar.example",
+        "maya@northstar.example\u2028",
+    ],
+)
+def test_a_domain_that_is_not_ascii_is_refused_with_the_form_to_write_it_in(api: Api, address: str) -> None:
+    response = api.post("/cases", change("counterparty.address", address))
+
+    assert response.status_code == 400
+    assert read_error(response)["message"] == (
+        "counterparty.address must have its domain in ASCII; write an international one in its xn-- form, such as "
+        "xn--bcher-kva.example."
+    )
+    assert Case.objects.count() == 0
+
+
+def test_an_international_domain_in_its_ascii_form_is_taken(api: Api) -> None:
+    response = api.post("/cases", change("counterparty.address", "maya@xn--bcher-kva.example"))
+
+    assert response.status_code == 201
+    assert Case.objects.get().counterparty_address == "maya@xn--bcher-kva.example"
+
+
+def test_a_name_may_be_written_in_any_script(api: Api) -> None:
+    name = "\u0645\u0627\u06cc\u0627 \u200f\u0639\u0644\u06cc\u200c\u067e\u0648\u0631 \U0001f469\u200d\U0001f4bb"
+
+    response = api.post("/cases", change("counterparty.name", name))
+
+    assert response.status_code == 201
+    assert Case.objects.get().counterparty_name == name
 
 
 @pytest.mark.parametrize(
@@ -199,7 +248,24 @@ def test_a_webhook_url_of_the_wrong_form_is_refused(api: Api, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1/in", "http://169.254.169.254/latest", "http://2130706433/", "http://[::ffff:10.0.0.1]/"]
+    "url",
+    [
+        "http://127.0.0.1/in",
+        "http://127.0.0.1./in",
+        "http://127.1/in",
+        "http://0177.0.0.1/in",
+        "http://0x7f000001/in",
+        "http://2130706433/",
+        "http://127\u30020\u30020\u30021/in",
+        "http://\uff11\uff12\uff17.0.0.1/in",
+        "http://0.0.0.0/",
+        "http://169.254.169.254/latest",
+        "http://100.100.100.200/latest",
+        "http://[::1]/",
+        "http://[fd00:ec2::254]/",
+        "http://[::ffff:10.0.0.1]/",
+        "http://[64:ff9b::7f00:1]/",
+    ],
 )
 def test_a_webhook_url_into_our_own_network_is_refused_in_production(api: Api, settings: Any, url: str) -> None:
     settings.OFFLOAD_WEBHOOK_ALLOW_PRIVATE = False
@@ -209,6 +275,31 @@ def test_a_webhook_url_into_our_own_network_is_refused_in_production(api: Api, s
     assert response.status_code == 400
     assert read_error(response)["message"] == (
         "clientWebhookUrl is refused: The URL leads to an address that is not public."
+    )
+    assert Case.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost/",
+        "http://LOCALHOST./",
+        "http://\u24dbocalhost/",
+        "http://hooks.localhost/",
+        "http://metadata.google.internal/",
+        "http://printer.local/",
+        "http://nas.home.arpa/",
+        "https://hooks/",
+    ],
+)
+def test_a_webhook_url_with_a_name_of_the_inside_is_refused_in_production(api: Api, settings: Any, url: str) -> None:
+    settings.OFFLOAD_WEBHOOK_ALLOW_PRIVATE = False
+
+    response = api.post("/cases", change("clientWebhookUrl", url))
+
+    assert response.status_code == 400
+    assert read_error(response)["message"] == (
+        "clientWebhookUrl is refused: The URL's host is a name that exists only inside a network."
     )
     assert Case.objects.count() == 0
 
@@ -299,6 +390,35 @@ def test_a_body_that_cannot_be_read_is_refused_and_nothing_is_stored(
     assert (response.status_code, error["code"]) == (status, codes[status])
     assert words in error["message"]
     assert (Case.objects.count(), CaseEvent.objects.count()) == (0, 0)
+
+
+@pytest.mark.parametrize("length", [0, len(GOOD) // 2])
+def test_a_body_that_is_longer_than_announced_is_read_as_far_as_announced(api: Api, length: int) -> None:
+    response = api.send("POST", "/cases", raw=GOOD, CONTENT_LENGTH=str(length))
+
+    assert response.status_code == 400
+    assert read_error(response)["code"] == "INVALID_REQUEST"
+    assert Case.objects.count() == 0
+
+
+def test_what_nobody_asked_for_is_ignored_and_never_stored(api: Api) -> None:
+    extra = {
+        "id": "5d1c0000-0000-4000-8000-000000000000",
+        "status": "COMPLETED",
+        "client": "somebody",
+        "client_id": "somebody",
+        "__proto__": {"status": "FAILED"},
+        "attempt_count": 7,
+    }
+
+    response = api.post("/cases", change("goal.status", "COMPLETED") | extra)
+
+    assert response.status_code == 201
+    case = Case.objects.get()
+    assert (case.status, case.attempt_count, case.client_id) == ("CREATED", 0, api.client.pk)
+    assert str(case.id) != extra["id"]
+    answer = api.get(f"/cases/{case.id}")
+    assert set(json.loads(answer.content)["data"]["goal"]) == {"objective"}
 
 
 def test_a_body_that_announces_more_than_1_mb_is_refused_before_it_is_read(api: Api) -> None:

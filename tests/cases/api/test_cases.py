@@ -181,14 +181,15 @@ def list_statements(statements: CaptureQueriesContext) -> list[str]:
     ]
 
 
-def test_opening_a_case_costs_two_statements(api: Api) -> None:
+def test_opening_a_case_costs_one_statement_and_no_transaction_around_it(api: Api) -> None:
     api.get(f"/cases/{uuid4()}")
 
     with CaptureQueriesContext(connection) as statements:
         api.post("/cases", FULL_BODY)
 
-    assert list_statements(statements) == ["INSERT INTO", "INSERT INTO"]
+    assert list_statements(statements) == ["WITH made"]
     assert not [query for query in statements.captured_queries if "SAVEPOINT" in query["sql"]]
+    assert (Case.objects.count(), CaseEvent.objects.count()) == (1, 1)
 
 
 def test_opening_a_case_with_an_idempotency_key_costs_two_statements_more(api: Api) -> None:
@@ -199,7 +200,7 @@ def test_opening_a_case_with_an_idempotency_key_costs_two_statements_more(api: A
 
     lock, *rest = list_statements(statements)
     assert lock.startswith("SELECT pg_try_advisory_xact_lock")
-    assert rest == ["INSERT INTO"] * 3
+    assert rest == ["WITH made", "INSERT INTO"]
 
 
 def test_reading_a_case_costs_three_statements_whatever_it_has(api: Api) -> None:

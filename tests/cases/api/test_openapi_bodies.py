@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import transaction
+from pytest_django import Settings
 from rest_framework.serializers import Serializer
 
 from cases.api.listing import Listing
@@ -16,15 +17,33 @@ from cases.api.serializers import AnswerSerializer, NewCaseSerializer
 from cases.models import Case
 from cases.transitions import lock_case, store_transition
 from cases.workflow import GoalReached, HumanAsked, Status, apply_outcome
+from tests.agentmail.provider import Provider, say
 from tests.cases.api.conftest import Api, make_body
 from tests.cases.api.description import Description
 from tests.cases.factories import OPENED_AT, CaseFactory
 from webhooks.models import Delivery
 
+LINK = {
+    "attachment_id": "1",
+    "filename": "a",
+    "content_type": "t/t",
+    "size": 1,
+    "download_url": "https://files.example/a?sig=1",
+    "expires_at": "2026-11-24T11:00:00+00:00",
+}
+
 
 @pytest.fixture(scope="module")
 def description() -> Description:
     return Description()
+
+
+@pytest.fixture
+def provider(settings: Settings) -> Iterator[Provider]:
+    server = Provider()
+    settings.AGENTMAIL_BASE_URL = server.url
+    yield server
+    server.close()
 
 
 # -- Requests
@@ -191,6 +210,34 @@ def test_the_least_case_has_exactly_the_members_that_are_required(api: Api, desc
     assert {name: description.get_schema(name)["required"] for name in schemas} == {
         name: list(value) for name, value in schemas.items()
     }
+
+
+def test_every_success_is_as_described(api: Api, description: Description, provider: Provider) -> None:
+    case = CaseFactory.create(client=api.client, status="INPUT_NEEDED")
+    asked = case.input_requests.create(question="Which?", requested_at=OPENED_AT)
+    case.attachments.create(
+        attachment_id="1", name="a", size=1, type="t/t", message_id="<m>", inbox_id="i", received_at=OPENED_AT
+    )
+    provider.play(say(200, LINK))
+
+    answers = {
+        "createCase": api.post("/cases", make_body()),
+        "listCases": api.get("/cases?expand=metadata,failureReason"),
+        "getCase": api.get(f"/cases/{case.id}"),
+        "getAttachment": api.get(f"/cases/{case.id}/attachments/1"),
+        "provideInput": api.post(
+            f"/cases/{case.id}/input", {"inputRequestId": str(asked.id), "providedContext": "The first"}
+        ),
+        "cancelCase": api.post(f"/cases/{case.id}/cancel", {}),
+    }
+
+    statuses = {name: (answer.status_code, answer.headers["Content-Type"]) for name, answer in answers.items()}
+    json_with = {"createCase": 201, "listCases": 200, "getCase": 200, "getAttachment": 200}
+    json_with |= {"provideInput": 202, "cancelCase": 202}
+    assert statuses == {name: (status, "application/json") for name, status in json_with.items()}
+    for name, answer in answers.items():
+        assert description.check_answer(name, answer)["ok"] is True
+    assert set(answers) == {operation.name for operation in description.list_operations()}
 
 
 @pytest.mark.parametrize("name", ["Case", "OpenedCase", "Attachment", "ErrorAnswer", "CaseFailedEvent"])

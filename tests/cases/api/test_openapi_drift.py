@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
+from django.conf import settings as django_settings
+from django.db import DatabaseError, connection
 from django.urls import URLPattern, URLResolver, get_resolver
+from pytest_django import Settings
 
 from tests.cases.api.conftest import Api, make_body
 from tests.cases.api.description import Description
-from tests.cases.factories import OPENED_AT, CaseFactory
+from tests.cases.factories import OPENED_AT, CaseFactory, make_api_key
 
-API_FILES = sorted((Path(settings.BASE_DIR) / "cases" / "api").glob("*.py"))
+API_FILES = sorted((Path(django_settings.BASE_DIR) / "cases" / "api").glob("*.py"))
 # Routes that are no part of the API: for people, for the mail provider, for whoever watches the process.
 NOT_THE_API = {"", "admin", "admin/", "docs", "openapi.json", "agentmail/webhook", "livez", "readyz", "metrics"}
 
@@ -206,3 +208,33 @@ def test_what_belongs_to_no_route_is_described_too(api: Api, description: Descri
     assert description.check_response(shared["MethodNotAllowed"], wrong_method) in _list_shown(
         shared["MethodNotAllowed"]
     )
+
+
+def test_a_revoked_key_and_one_that_asks_too_much_are_refused_as_the_description_shows(
+    api: Api, description: Description, settings: Settings
+) -> None:
+    settings.OFFLOAD_RATE_LIMIT_PER_KEY = 1
+    _, revoked = make_api_key(client=api.client, revoked_at=OPENED_AT)
+    responses = description.get_operation("listCases").text["responses"]
+
+    answers = [api.get("/cases"), api.get("/cases"), Api(api.client, revoked).get("/cases")]
+
+    assert [answer.status_code for answer in answers] == [200, 429, 403]
+    for answer in answers[1:]:
+        assert description.check_answer("listCases", answer) in _list_shown(responses[str(answer.status_code)])
+
+
+def test_our_own_failure_is_what_the_description_shows(api: Api, description: Description) -> None:
+    case = CaseFactory.create(client=api.client)
+
+    def fail(execute: Any, sql: str, *rest: Any) -> Any:
+        if "cases_case" in sql:
+            raise DatabaseError("the database is gone")
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(fail):
+        answer = api.get(f"/cases/{case.id}")
+
+    shown = _list_shown(description.get_operation("getCase").text["responses"]["500"])
+    assert answer.status_code == 500
+    assert description.check_answer("getCase", answer) in shown
