@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
-from agentmail.models import InboundEmail, OutboundEmail, ProviderEvent, SuppressedAddress
+from agentmail.models import DeclinedAddress, InboundEmail, OutboundEmail, ProviderEvent, SuppressedAddress
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Any]
@@ -67,17 +67,13 @@ class ProviderEventAdmin(_ReadOnlyAdmin):
     ordering = ("-received_at",)
 
 
-@admin.register(SuppressedAddress)
-class SuppressedAddressAdmin(_ReadOnlyAdmin):
-    """Addresses that get no more mail. A superuser may delete one, and its address gets mail again."""
+class _ReleasableAdmin(_ReadOnlyAdmin):
+    """Addresses that get no mail. A superuser may delete one, and its address gets mail again."""
 
     # One address at a time, after its reason was read.
     actions = None
-
-    list_display = ("address", "reason", "detail", "created_at")
-    list_filter = ("reason",)
-    search_fields = ("=address",)
     ordering = ("-created_at",)
+    search_fields: tuple[str, ...] = ("=address",)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return request.user.is_active and request.user.is_superuser
@@ -88,3 +84,19 @@ class SuppressedAddressAdmin(_ReadOnlyAdmin):
         """Asks in words what deleting the row means, and deletes it when that is confirmed."""
         title = "Let Offload write to this address again"
         return super().delete_view(request, object_id, {"title": title, **(extra_context or {})})
+
+
+@admin.register(SuppressedAddress)
+class SuppressedAddressAdmin(_ReleasableAdmin):
+    """Addresses that nobody writes to any more."""
+
+    list_display = ("address", "reason", "detail", "created_at")
+    list_filter = ("reason",)
+
+
+@admin.register(DeclinedAddress)
+class DeclinedAddressAdmin(_ReleasableAdmin):
+    """Addresses that asked one client not to write to them; the scope is the client's id."""
+
+    list_display = ("address", "detail", "scope", "created_at")
+    search_fields = ("=address", "=scope")

@@ -6,6 +6,7 @@ client serves any number of threads.
 
 import json
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Self
 from urllib.parse import quote, urlencode
@@ -13,17 +14,23 @@ from urllib.parse import quote, urlencode
 from django.conf import settings
 
 from agentmail.cleaning import clean_id, clean_line, load_json
-from agentmail.inbound import parse_message
+from agentmail.inbound import InboundMail, parse_message
 from agentmail.outcomes import (
     Absent,
     AttachmentLink,
     AttachmentMissing,
     AttachmentRead,
+    FetchedMessage,
     FetchedThread,
     FetchFailed,
     Found,
+    ListedMessage,
+    ListedMessages,
     LookUp,
     LookUpFailed,
+    MessageList,
+    MessageMissing,
+    MessageRead,
     Misconfigured,
     NotNow,
     Refused,
@@ -41,7 +48,11 @@ MAX_ANSWER_BYTES = 5_000_000
 
 # Messages carry their bodies, so a full page of 100 could exceed MAX_ANSWER_BYTES.
 THREAD_PAGE = 25
+# Lists carry no bodies.
+LIST_PAGE = 100
 MAX_PAGES = 40
+# One unauthenticated reply hides its whole thread, our own mail included, from a plain list.
+EVERYTHING = {f"include_{what}": "true" for what in ("unauthenticated", "spam", "blocked", "trash")}
 
 _REASON_CHARS = 500
 _MAX_RETRY_AFTER_S = 86_400.0
@@ -106,15 +117,7 @@ class AgentMailClient:
 
     def find_by_label(self, inbox_id: str, label: str) -> LookUp:
         """Returns whether the provider lists a mail with the label. Absent once proves little: its lists may lag."""
-        query = {
-            "labels": json.dumps([label]),
-            "limit": "10",
-            # One unauthenticated reply hides its whole thread, ours included, from a plain list.
-            "include_unauthenticated": "true",
-            "include_spam": "true",
-            "include_blocked": "true",
-            "include_trash": "true",
-        }
+        query = {"labels": json.dumps([label]), "limit": "10"} | EVERYTHING
         pages = self._pages(f"/inboxes/{_segment(inbox_id)}/messages", query)
         if isinstance(pages, str | None):
             return LookUpFailed(pages or "404: the provider does not know the inbox")
@@ -140,11 +143,42 @@ class AgentMailClient:
         for raw in (message for page in reversed(pages) for message in page):
             mail = parse_message(raw, inbox_id=inbox_id, thread_id=thread_id)
             if mail is not None:
-                labels = raw.get("labels")
-                is_ours = mail.from_address.lower() == mail.inbox_id.lower()
-                is_sent = isinstance(labels, list) and "sent" in labels and "received" not in labels
-                found.setdefault(mail.message_id, ThreadMessage(mail, is_ours or is_sent))
+                found.setdefault(mail.message_id, ThreadMessage(mail, _is_ours(mail, raw)))
         return FetchedThread(tuple(found.values()))
+
+    def list_messages(self, inbox_id: str, after: datetime, page_token: str) -> MessageList:
+        """Returns one page of what the inbox sent and received after that time, spam and the like included."""
+        query = {"after": after.isoformat(), "ascending": "true", "limit": str(LIST_PAGE)} | EVERYTHING
+        if page_token:
+            query["page_token"] = page_token
+        path = f"/inboxes/{_segment(inbox_id)}/messages?{urlencode(query, quote_via=quote)}"
+        content = _read_object(self._call("GET", path, self._deadline))
+        if isinstance(content, str):
+            return FetchFailed(content)
+        raw_messages, following = content.get("messages"), content.get("next_page_token") or ""
+        if not isinstance(raw_messages, list):
+            return FetchFailed("the answer has no messages")
+        if not isinstance(following, str) or (following and following == page_token):
+            return FetchFailed("the answer leads back to the same page")
+        found = []
+        for raw in raw_messages:
+            mail = parse_message(raw, inbox_id=inbox_id) if isinstance(raw, dict) else None
+            if mail is not None:
+                found.append(ListedMessage(mail.message_id, _is_ours(mail, raw), mail.sent_at))
+        return ListedMessages(tuple(found), following)
+
+    def fetch_message(self, inbox_id: str, message_id: str) -> MessageRead:
+        """Returns one message of the inbox with its bodies."""
+        result = self._call("GET", f"/inboxes/{_segment(inbox_id)}/messages/{_segment(message_id)}", self._deadline)
+        if isinstance(result, Answered) and result.status == 404:
+            return MessageMissing()
+        content = _read_object(result)
+        if isinstance(content, str):
+            return FetchFailed(content)
+        mail = parse_message(content, inbox_id=inbox_id)
+        if mail is None or mail.message_id != message_id:
+            return FetchFailed("the answer is not the message that was asked for")
+        return FetchedMessage(mail)
 
     def fetch_attachment(self, inbox_id: str, message_id: str, attachment_id: str) -> AttachmentRead:
         """Returns a fresh download link, which expires soon: fetch it again rather than store it."""
@@ -210,6 +244,12 @@ class AgentMailClient:
             deadline_s=deadline,
             max_answer_bytes=MAX_ANSWER_BYTES,
         )
+
+
+def _is_ours(mail: InboundMail, raw: Mapping[str, Any]) -> bool:
+    labels = raw.get("labels")
+    is_sent = isinstance(labels, list) and "sent" in labels and "received" not in labels
+    return is_sent or mail.from_address.lower() == mail.inbox_id.lower()
 
 
 def _segment(provider_id: str) -> str:

@@ -29,6 +29,7 @@ __all__ = [
     "best_text",
     "choose_text",
     "classify_automatic",
+    "find_dmarc",
     "parse_event",
     "parse_message",
     "verify_webhook",
@@ -221,6 +222,18 @@ def choose_text(extracted: str, text: str, html: str) -> str:
     if extracted.strip():
         return extracted
     return text if text.strip() else html_to_text(html)
+
+
+def find_dmarc(authentication: Mapping[str, Any] | None) -> str:
+    """Returns the provider's DMARC verdict on a mail in lower case, such as "pass" or "fail"; "" when it gives none.
+
+    Its SDK does not describe the member, so a text, a text with details behind it and an object are all read.
+    """
+    verdict = (authentication or {}).get("dmarc")
+    if isinstance(verdict, dict):
+        verdict = verdict.get("result") or verdict.get("status")
+    words = re.findall(r"[a-z]+", verdict.lower()) if isinstance(verdict, str) else []
+    return words[0] if words else ""
 
 
 def _read_event(event_id: str, svix_id: str, event_type: str, payload: dict[str, Any]) -> ParsedEvent:

@@ -199,6 +199,18 @@ class InboundEmail(models.Model):
         return self.event.payload
 
 
+class InboxCursor(models.Model):
+    """How far an inbox is known to hold nothing that no webhook brought."""
+
+    inbox_id = models.TextField(primary_key=True)
+    sound_until = models.DateTimeField(null=True, help_text="Up to here no received mail is missing.")
+    looked_at = models.DateTimeField()
+    last_error = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return self.inbox_id
+
+
 class SuppressedAddress(models.Model):
     """An address that gets no more mail. Held in lower case."""
 
@@ -214,6 +226,26 @@ class SuppressedAddress(models.Model):
             models.CheckConstraint(
                 name="suppressed_lower_case", condition=Q(address=Lower("address")) & ~Q(address="")
             ),
+        ]
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class DeclinedAddress(models.Model):
+    """An address that has asked one sender not to be written to; others may. Held in lower case."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    scope = models.UUIDField(help_text="Whose mail it does not want: an id that means nothing here.")
+    address = models.TextField()
+    detail = models.TextField(blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "declined addresses"
+        constraints = [
+            models.UniqueConstraint(name="declined_once", fields=["scope", "address"]),
+            models.CheckConstraint(name="declined_lower_case", condition=Q(address=Lower("address")) & ~Q(address="")),
         ]
 
     def __str__(self) -> str:

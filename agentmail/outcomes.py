@@ -105,6 +105,41 @@ ThreadRead = FetchedThread | ThreadMissing | FetchFailed
 
 
 @dataclass(frozen=True)
+class ListedMessage:
+    """One message of an inbox's list, which has no bodies. `at` is the mail's own time: its sender may have set it."""
+
+    message_id: str
+    is_ours: bool
+    at: datetime | None
+
+
+@dataclass(frozen=True)
+class ListedMessages:
+    """One page of an inbox, oldest message first; `next_page_token` is "" on the last page."""
+
+    messages: tuple[ListedMessage, ...]
+    next_page_token: str
+
+
+MessageList = ListedMessages | FetchFailed
+
+
+@dataclass(frozen=True)
+class FetchedMessage:
+    """One message with its bodies."""
+
+    mail: InboundMail
+
+
+@dataclass(frozen=True)
+class MessageMissing:
+    """The provider knows no such message."""
+
+
+MessageRead = FetchedMessage | MessageMissing | FetchFailed
+
+
+@dataclass(frozen=True)
 class AttachmentLink:
     """A fresh download link; `expires_at` is aware, `size` in bytes."""
 

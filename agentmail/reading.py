@@ -57,7 +57,7 @@ def read_thread(owner: UUID, *, client: AgentMailClient) -> ThreadView:
     """
     stored = list_mail(owner)
     threads = _list_threads(stored)
-    _release_pooled_connection()
+    release_pooled_connection()
     live: list[ThreadMessage] = []
     is_live = bool(threads)
     for inbox_id, thread_id in threads:
@@ -87,7 +87,7 @@ def _list_threads(stored: list[StoredMail]) -> list[tuple[str, str]]:
     return list(dict.fromkeys((mail.inbox_id, mail.thread_id) for mail in visible))
 
 
-def _release_pooled_connection() -> None:
+def release_pooled_connection() -> None:
     """A pooled connection that is kept over the provider's answer starves the other threads of theirs."""
     if "pool" in connection.settings_dict["OPTIONS"] and not connection.in_atomic_block:
         connection.close()
@@ -98,7 +98,7 @@ def _unite(stored: list[StoredMail], live: list[ThreadMessage]) -> tuple[MailMes
     fetched = {message.mail.message_id: message for message in live}
     known = {mail.message_id for mail in stored}
     messages = [_from_stored(mail, fetched.get(mail.message_id)) for mail in stored]
-    messages += [_from_live(message) for message_id, message in fetched.items() if message_id not in known]
+    messages += [read_live_message(message) for message_id, message in fetched.items() if message_id not in known]
     return tuple(sorted(messages, key=lambda message: message.sent_at))
 
 
@@ -119,7 +119,8 @@ def _from_stored(mail: StoredMail, live: ThreadMessage | None) -> MailMessage:
     )
 
 
-def _from_live(message: ThreadMessage) -> MailMessage:
+def read_live_message(message: ThreadMessage) -> MailMessage:
+    """Returns a message of a live thread as one of a conversation."""
     mail = message.mail
     return MailMessage(
         message_id=mail.message_id,

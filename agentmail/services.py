@@ -40,7 +40,7 @@ from agentmail.outcomes import (
     state_after,
     state_of_attempt,
 )
-from agentmail.suppression import is_suppressed, suppress
+from agentmail.suppression import decline, has_declined, is_suppressed, suppress
 
 __all__ = [
     "Direction",
@@ -52,8 +52,10 @@ __all__ = [
     "abandon_mail",
     "adopt_mail",
     "begin_attempt",
+    "decline",
     "find_frozen_mail",
     "freeze_mail",
+    "has_declined",
     "is_known_absent",
     "is_known_unsent",
     "is_suppressed",

@@ -10,6 +10,9 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 
+# Django looks for an app's tables here.
+from cases.spending import AgentCall as AgentCall
+from cases.spending import AgentTotal as AgentTotal
 from cases.workflow import CaseState, EventKind, NextAction, Status
 
 NOTHING_SCHEDULED_MS = 253402300799999

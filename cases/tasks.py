@@ -45,8 +45,9 @@ def look_at_case(case_id: str) -> None:
 @shared_task(name="cases.sweep_events")
 def sweep_events() -> None:
     """Nudges every case with a due event or a lease that ran out, until none is left."""
+    patience_s = ledger.measure_patience()
     while True:
-        case_ids = ledger.sweep(SWEEP_BATCH)
+        case_ids = ledger.sweep(SWEEP_BATCH, patience_s)
         nudge_all(case_ids)
         if len(case_ids) < SWEEP_BATCH:
             return
@@ -54,7 +55,10 @@ def sweep_events() -> None:
 
 @shared_task(name="cases.sweep_follow_ups")
 def sweep_follow_ups() -> None:
-    """Records the follow-ups and rechecks that are due; a second sweep at once records nothing twice."""
+    """Records the follow-ups and rechecks that are due; a second sweep at once records nothing twice.
+
+    Batch by batch: each is committed before its cases are nudged, and none waits in memory for the others.
+    """
     nudge_all(record_due_events(timezone.now()))
 
 

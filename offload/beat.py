@@ -14,6 +14,8 @@ from django.db import Error, close_old_connections, connection
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler
 
+from offload.queues import check_at_start
+
 logger = logging.getLogger(__name__)
 
 # Any number that nothing else in this database locks.
@@ -100,7 +102,8 @@ class LeaderScheduler(DatabaseScheduler):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
 
     def setup_schedule(self) -> None:
-        """Does nothing yet: the schedule is written and read by the beat that leads, when it begins to."""
+        """Only compares the queue: the schedule is written and read by the beat that leads, when it begins to."""
+        check_at_start()
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Sends what is due if this beat leads; returns the seconds to sleep. Never raises because of the database."""

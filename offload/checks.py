@@ -93,7 +93,7 @@ def _is_webhook_secret(secret: str) -> bool:
 
 
 def _find_wrong_model(settings: Settings) -> Iterator[str]:
-    example = "write provider and model, such as anthropic:claude-sonnet-4-5 or openai-chat:gpt-5"
+    example = "write provider and model, such as anthropic:claude-sonnet-5-5 or openai-chat:gpt-5"
     if settings.model != OFFLINE and not re.fullmatch(r"[a-z][a-z0-9/-]*:\S+", settings.model):
         yield f'OFFLOAD_MODEL is "{settings.model}"; {example}, or offline for the agent that works by rules.'
     if settings.fallback_model and not re.fullmatch(r"[a-z][a-z0-9/-]*:\S+", settings.fallback_model):

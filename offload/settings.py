@@ -316,7 +316,8 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["console"], "level": OFFLOAD_LOG_LEVEL},
     # These write whole URLs and headers at INFO and DEBUG.
     "loggers": {
-        name: {"level": logging.WARNING} for name in ("httpx", "urllib3", "botocore", "boto3", "kombu", "amqp")
+        name: {"level": logging.WARNING}
+        for name in ("httpx", "httpx2", "urllib3", "botocore", "boto3", "kombu", "amqp")
     }
     # With a stack trace for every request of a stranger who names another host.
     | {"django.security.DisallowedHost": {"level": logging.CRITICAL}},

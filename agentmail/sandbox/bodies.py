@@ -260,6 +260,12 @@ class RejectBody(ControlBody):
     reason: OneLine = "Bad content"
 
 
+class BlockBody(ControlBody):
+    """POST /sandbox/blocked."""
+
+    address: Address
+
+
 class ClockBody(ControlBody):
     """POST /sandbox/clock: moves the provider's clock on by so many hours, or back to the real time."""
 

@@ -17,13 +17,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from pydantic import BaseModel
 
 from agentmail.sandbox.addresses import bare_address
-from agentmail.sandbox.bodies import BounceBody, ClockBody, ComplaintBody, InboundBody, RejectBody
+from agentmail.sandbox.bodies import BlockBody, BounceBody, ClockBody, ComplaintBody, InboundBody, RejectBody
 from agentmail.sandbox.clock import read_moment, read_offset_seconds, set_offset_seconds
 from agentmail.sandbox.counterparty import receive_inbound, report_bounce, report_complaint, report_rejection
 from agentmail.sandbox.deliveries import list_deliveries
 from agentmail.sandbox.faults import clear_faults, list_faults, queue_faults
 from agentmail.sandbox.jsontext import BadBodyError, JSONObject, check_object, describe_error, make_error, read_object
-from agentmail.sandbox.mail import files_without_content
+from agentmail.sandbox.mail import block_addresses, files_without_content
 from agentmail.sandbox.models import BlockedAddress, Direction, Message
 from agentmail.sandbox.provider.call import read_body_bytes
 from agentmail.sandbox.provider.errors import ProviderError
@@ -130,10 +130,12 @@ def faults(request: HttpRequest) -> HttpResponse:
 
 
 @control_view
-@require_http_methods(["GET", "DELETE"])
+@require_http_methods(["GET", "POST", "DELETE"])
 def blocked(request: HttpRequest) -> HttpResponse:
-    """GET the addresses that the provider does not send to any more, DELETE to lift all blocks."""
-    if request.method == "DELETE":
+    """GET the addresses that the provider does not send to, POST `{"address"}` to add one, DELETE to lift all blocks."""
+    if request.method == "POST":
+        block_addresses([bare_address(read_body(request, BlockBody).address)], "blocked", read_moment())
+    elif request.method == "DELETE":
         BlockedAddress.objects.all().delete()
     return JsonResponse({"addresses": list(BlockedAddress.objects.order_by("id").values("address", "reason"))})
 

@@ -61,7 +61,7 @@ def queue_event(event: JSONObject, inbox_id: str, at: Moment) -> None:
     ]
     if not webhooks:
         return
-    fault = None if event_type in _UNFAULTED else take_fault("webhook")
+    fault = None if event_type in _UNFAULTED else take_fault("webhook", event_type)
     if fault is not None and fault.kind == "disable":
         _disable(webhooks, at)
     body = json.dumps(event, ensure_ascii=False, separators=(",", ":"))

@@ -37,7 +37,7 @@ KINDS_BY_CHANNEL: dict[str, frozenset[str]] = {
     "read": frozenset({"drop", "timeout", "slow", "429", "401", "404", "500", "503", "403_forbidden"}),
     "webhook": frozenset({"duplicate", "reorder", "drop", "delay", "disable"}),
 }
-_OPTIONS = {"seconds", "retry_after"}
+_NUMBERS = {"seconds", "retry_after"}
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class FaultOrder:
 def queue_faults(body: JSONObject, at: Moment) -> None:
     """Appends faults from `{"send": […], "read": […], "webhook": […]}`; an entry is a name or an object.
 
-    An object is `{"fault": name, "seconds"?: number, "retry_after"?: integer}`. Raises BadBodyError, with nothing
-    queued, when one entry is unknown.
+    An object is `{"fault": name, "seconds"?: number, "retry_after"?: integer}`; one for the webhook channel may name
+    the only `event_type` it is for. Raises BadBodyError, with nothing queued, when one entry is unknown.
     """
     rows: list[Fault] = []
     errors: list[JSONObject] = []
@@ -73,17 +73,21 @@ def queue_faults(body: JSONObject, at: Moment) -> None:
     Fault.objects.bulk_create(rows)
 
 
-def take_fault(channel: str) -> FaultOrder | None:
-    """Removes and returns the channel's oldest fault; None when there is none. Two callers never get the same."""
+def take_fault(channel: str, event_type: str = "") -> FaultOrder | None:
+    """Removes and returns the channel's oldest fault; None when there is none. Two callers never get the same.
+
+    A fault that names an event type waits for an event of that type.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
             DELETE FROM sandbox_fault
-             WHERE id = (SELECT id FROM sandbox_fault WHERE channel = %s ORDER BY id
-                            FOR UPDATE SKIP LOCKED LIMIT 1)
+             WHERE id = (SELECT id FROM sandbox_fault
+                          WHERE channel = %s AND coalesce(options ->> 'event_type', %s) = %s
+                          ORDER BY id FOR UPDATE SKIP LOCKED LIMIT 1)
             RETURNING kind, options ->> 'seconds', options ->> 'retry_after'
             """,
-            [channel],
+            [channel, event_type, event_type],
         )
         row = cursor.fetchone()
     if row is None:
@@ -119,9 +123,13 @@ def _read_entry(channel: str, entry: Any, at: Moment) -> Fault:
         kind = str(kind)
     if not isinstance(kind, str) or kind not in KINDS_BY_CHANNEL[channel]:
         raise ValueError(f"must be one of {_join(KINDS_BY_CHANNEL[channel])}")
-    if not options.keys() <= _OPTIONS:
-        raise ValueError(f"may have only these options: {_join(_OPTIONS)}")
-    for name, value in options.items():
+    allowed = _NUMBERS | {"event_type"} if channel == "webhook" else _NUMBERS
+    if not options.keys() <= allowed:
+        raise ValueError(f"may have only these options: {_join(allowed)}")
+    if not isinstance(options.get("event_type", ""), str):
+        raise ValueError("event_type must be the name of an event")
+    for name in options.keys() & _NUMBERS:
+        value = options[name]
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_WAIT_SECONDS:
             raise ValueError(f"{name} must be a number from 0 to {MAX_WAIT_SECONDS:.0f}")
     if isinstance(options.get("retry_after"), float):

@@ -122,14 +122,14 @@ def bounce_mail(message: Message, kind: str, sub_type: str, addresses: Sequence[
     """Reports a bounce; a Permanent one blocks the addresses from then on. No addresses: all recipients."""
     bounced = [bare_address(address) for address in addresses or [*message.to, *message.cc, *message.bcc]]
     if kind == "Permanent":
-        _block(bounced, "bounced", at)
+        block_addresses(bounced, "bounced", at)
     _mark_failed(message, f"bounced ({kind.lower()})", at)
     queue_event(bounced_event(message, kind, sub_type, bounced, at.provider), message.inbox.inbox_id, at)
 
 
 def complain_about_mail(message: Message, kind: str, sub_type: str, at: Moment) -> None:
     """Reports that the recipients called the mail spam; they are blocked from then on."""
-    _block([bare_address(address) for address in [*message.to, *message.cc, *message.bcc]], "complained", at)
+    block_addresses([bare_address(address) for address in [*message.to, *message.cc, *message.bcc]], "complained", at)
     _mark_failed(message, "reported as spam", at)
     queue_event(complained_event(message, kind, sub_type, at.provider), message.inbox.inbox_id, at)
 
@@ -204,7 +204,8 @@ def _mark_failed(message: Message, failure: str, at: Moment) -> None:
     message.save(update_fields=["failure", "updated_at"])
 
 
-def _block(addresses: Sequence[str], reason: str, at: Moment) -> None:
+def block_addresses(addresses: Sequence[str], reason: str, at: Moment) -> None:
+    """Puts bare addresses on the provider's block list; one that is there keeps its first reason."""
     BlockedAddress.objects.bulk_create(
         [BlockedAddress(address=address, reason=reason, created_at=at.provider) for address in addresses],
         ignore_conflicts=True,

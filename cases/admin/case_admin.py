@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -24,11 +25,15 @@ from cases.admin import queues, words
 from cases.admin.base import CaseAdminBase, NothingMadeHere
 from cases.admin.files import NoDownload, fetch_download_url
 from cases.admin.list_filters import NEEDS_ANSWER, STUCK, StateFilter, read_state
-from cases.admin.page import CasePage, gather_page
-from cases.models import Attachment, Case
+from cases.admin.page import CasePage, gather_page, list_deeds
+from cases.models import Attachment, Case, CaseEvent
 from cases.workflow import Status
 
 ANSWER_PERMISSION = "cases.answer_case"
+REQUEUE_PERMISSION = "cases.requeue_event"
+GIVE_UP_PERMISSION = "cases.give_up_event"
+# So many given-up steps stand on the overview; the list of stuck cases has them all.
+SHOWN_DEAD_STEPS = 5
 LONGEST_ANSWER = 20_000
 REFRESH_SECONDS = 3
 # What only the page of one case needs, and what makes rows wide.
@@ -85,6 +90,8 @@ class CaseAdmin(NothingMadeHere, CaseAdminBase):
         return {
             "waiting_count": queues.count_waiting(),
             "stuck_count": queues.count_stuck(),
+            # Called by the overview's template alone.
+            "list_dead_steps": partial(queues.list_dead_steps, SHOWN_DEAD_STEPS),
             "cases_url": list_url,
             "waiting_url": f"{list_url}?{StateFilter.parameter_name}={NEEDS_ANSWER}",
             "stuck_url": f"{list_url}?{StateFilter.parameter_name}={STUCK}",
@@ -163,6 +170,8 @@ class CaseAdmin(NothingMadeHere, CaseAdminBase):
         view = self.admin_site.admin_view
         return [
             path("<path:object_id>/answer/", view(self.answer_view), name="cases_case_answer"),
+            path("<path:object_id>/steps/<int:pk>/requeue/", view(self.requeue_view), name="cases_case_requeue"),
+            path("<path:object_id>/steps/<int:pk>/give-up/", view(self.give_up_view), name="cases_case_give_up"),
             path("<path:object_id>/attachments/<int:pk>/", view(self.file_view), name="cases_case_file"),
             *super().get_urls(),
         ]
@@ -201,6 +210,62 @@ class CaseAdmin(NothingMadeHere, CaseAdminBase):
             return self._show(request, page, lost_answer=form.cleaned_data["answer"], status=409)
         self.message_user(request, "Your answer is stored, and the case goes on with it.", messages.SUCCESS)
         return HttpResponseRedirect(self._get_url(case))
+
+    def requeue_view(self, request: HttpRequest, object_id: str, pk: int) -> HttpResponse:
+        """Puts a given-up step back in its case's line; of two people at once the second is told who was first."""
+        case = self._find_case(request, object_id)
+        if case is None:
+            return self._refuse_unknown(request)
+        if not request.user.has_perm(REQUEUE_PERMISSION):
+            raise PermissionDenied
+        event = _find_event(case, pk)
+        if request.method == "POST" and event is not None:
+            with transaction.atomic():
+                is_done = services.requeue_event(event.pk)
+                if is_done:
+                    self.log_change(request, case, words.tell_requeued(words.describe_event(event.kind)))
+            if is_done:
+                self.message_user(request, "The step is put back; a worker takes it up now.", messages.SUCCESS)
+            else:
+                self.message_user(request, f"Nothing was put back: {_tell_last_deed(case)}", messages.WARNING)
+        return HttpResponseRedirect(self._get_url(case))
+
+    def give_up_view(self, request: HttpRequest, object_id: str, pk: int) -> HttpResponse:
+        """Asks whether the case shall end over a given-up step, and ends it on a POST."""
+        case = self._find_case(request, object_id)
+        if case is None:
+            return self._refuse_unknown(request)
+        if not request.user.has_perm(GIVE_UP_PERMISSION):
+            raise PermissionDenied
+        event = _find_event(case, pk)
+        if event is None:
+            return HttpResponseRedirect(self._get_url(case))
+        if request.method != "POST" and event.status == CaseEvent.DEAD and not Status(case.status).is_terminal:
+            return self._ask_to_give_up(request, case, event)
+        if request.method != "POST":
+            self.message_user(request, f"There is nothing to end: {_tell_last_deed(case)}", messages.WARNING)
+            return HttpResponseRedirect(self._get_url(case))
+        with transaction.atomic():
+            by = request.user.get_username()[:200]
+            is_done = services.give_up_event(event.pk, by=by, now=timezone.now())
+            if is_done:
+                self.log_change(request, case, words.tell_given_up(words.describe_event(event.kind)))
+        if is_done:
+            self.message_user(request, "The case has ended, and its client is told.", messages.SUCCESS)
+        else:
+            self.message_user(request, f"The case was not ended: {_tell_last_deed(case)}", messages.WARNING)
+        return HttpResponseRedirect(self._get_url(case))
+
+    def _ask_to_give_up(self, request: HttpRequest, case: Case, event: CaseEvent) -> TemplateResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "End the case?",
+            "case": case,
+            "step": queues.describe_dead_step(event, case.counterparty_name),
+            "case_url": self._get_url(case),
+        }
+        return TemplateResponse(request, "cases/page/give_up.html", context)
 
     def file_view(self, request: HttpRequest, object_id: str, pk: int) -> HttpResponse:
         """Leads to a fresh link to a file of the case, or back to the case with why there is none."""
@@ -259,6 +324,8 @@ class CaseAdmin(NothingMadeHere, CaseAdminBase):
             "lost_answer": lost_answer,
             "may_answer": request.user.has_perm(ANSWER_PERMISSION),
             "answer_url": reverse("admin:cases_case_answer", args=[case.pk]),
+            "may_requeue": request.user.has_perm(REQUEUE_PERMISSION),
+            "may_give_up": request.user.has_perm(GIVE_UP_PERMISSION),
             "may_lift": request.user.is_active and request.user.is_superuser,
         }
         return TemplateResponse(request, "cases/page/case.html", context, status=status)
@@ -283,6 +350,20 @@ def _tell_who_was_first(question_id: str, case: Case) -> str:
     if question is not None and question.answered_by and question.resolved_at is not None:
         return f"{question.answered_by} answered first, {words.format_time(question.resolved_at)}."
     return "the case does not wait for an answer any more."
+
+
+def _find_event(case: Case, pk: int) -> CaseEvent | None:
+    # A number beyond the column's range is no id, and an error to the database.
+    return CaseEvent.objects.filter(case=case, pk=pk).first() if pk < 2**63 else None
+
+
+def _tell_last_deed(case: Case) -> str:
+    """Returns who was faster, or what else keeps a given-up step from being acted on."""
+    deeds = list_deeds(case)
+    if deeds:
+        last = deeds[-1]
+        return f"{last.who} was first, {words.format_time(last.at)}. {last.sentence}"
+    return "the step is not given up any more, or the case has ended."
 
 
 def _read_uuid(text: str) -> UUID | None:

@@ -9,10 +9,12 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from django.contrib.admin.models import LogEntry
+
 from agentmail.models import ProviderEvent, SuppressedAddress
 from agentmail.reading import MailMessage, read_stored_thread
 from cases.admin import words
-from cases.admin.queues import LIVE_STATUSES
+from cases.admin.queues import LIVE_STATUSES, DeadStep, describe_dead_step
 from cases.admin.words import Chip
 from cases.agent.text import MAX_CHARS, MAX_LINE_CHARS, MAX_LINES, split_quoted
 from cases.agent.wanted import WantedField, humanize, list_wanted_fields
@@ -80,6 +82,15 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Deed:
+    """What somebody of the staff did to the case, from the audit log."""
+
+    sentence: str
+    who: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One POST of a webhook."""
 
@@ -112,11 +123,12 @@ class CasePage:
     question: InputRequest | None
     answered: tuple[InputRequest, ...]
     is_answered: bool
-    is_stuck: bool
+    dead_steps: tuple[DeadStep, ...]
     result_words: str
     suppression: Suppression | None
     messages: tuple[Message, ...]
     steps: tuple[Step, ...]
+    deeds: tuple[Deed, ...]
     deliveries: tuple[WebhookDelivery, ...]
     knowledge: tuple[Member, ...]
     knowledge_text: str
@@ -129,7 +141,7 @@ class CasePage:
 
 
 def gather_page(case: Case, *, now: datetime) -> CasePage:
-    """Returns the page of `case` as of `now` (the real clock); eight queries at most, whatever the case holds."""
+    """Returns the page of `case` as of `now` (the real clock); nine queries at most, whatever the case holds."""
     requests = list(case.input_requests.order_by("requested_at", "id"))
     events = list(case.events.select_related("agent_run").order_by("id"))
     newest = requests[-1] if requests else None
@@ -143,11 +155,12 @@ def gather_page(case: Case, *, now: datetime) -> CasePage:
         question=newest if newest and newest.status == InputRequest.PENDING else None,
         answered=tuple(request for request in requests if request.status == InputRequest.RESOLVED),
         is_answered=is_answered,
-        is_stuck=case.status in LIVE_STATUSES and any(event.status == CaseEvent.DEAD for event in events),
+        dead_steps=_list_dead_steps(case, events),
         result_words=words.describe_result(case.result_status),
         suppression=_find_suppression(case),
         messages=_show_messages(case),
         steps=tuple(_show_step(event, requests, now) for event in events),
+        deeds=list_deeds(case),
         deliveries=tuple(_show_delivery(delivery) for delivery in list_deliveries(case.id)),
         knowledge=_list_members(case.knowledge, {}),
         knowledge_text=case.knowledge if isinstance(case.knowledge, str) else "",
@@ -157,6 +170,23 @@ def gather_page(case: Case, *, now: datetime) -> CasePage:
         custom_data=_list_members(case.counterparty_custom_data, {}),
         metadata=_format_json(case.metadata),
         webhook_host=urlsplit(case.client_webhook_url).hostname or "",
+    )
+
+
+def _list_dead_steps(case: Case, events: list[CaseEvent]) -> tuple[DeadStep, ...]:
+    if case.status not in LIVE_STATUSES:
+        return ()
+    return tuple(
+        describe_dead_step(event, case.counterparty_name) for event in events if event.status == CaseEvent.DEAD
+    )
+
+
+def list_deeds(case: Case) -> tuple[Deed, ...]:
+    """Returns what staff did to the case by a button of its page, oldest first."""
+    entries = LogEntry.objects.filter(content_type__app_label="cases", content_type__model="case")
+    return tuple(
+        Deed(entry.get_change_message(), entry.user.get_username(), entry.action_time)
+        for entry in entries.filter(object_id=str(case.pk)).select_related("user").order_by("action_time", "pk")
     )
 
 

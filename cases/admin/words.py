@@ -178,6 +178,16 @@ def describe_event_state(
     return Chip("Waits for a worker", LIVE)
 
 
+def tell_requeued(title: str) -> str:
+    """Returns what the audit log says about a step that somebody put back."""
+    return f"Put back the step “{title}”."
+
+
+def tell_given_up(title: str) -> str:
+    """Returns what the audit log says about a case that somebody ended over a step."""
+    return f"Ended the case over the step “{title}”."
+
+
 def describe_effort(attempt: int, failures: int, waits: int) -> str:
     """Returns how hard an event was to get done, or "" when it went through at once."""
     parts = []

@@ -44,3 +44,37 @@ def test_hostile_markup_is_read_in_no_time(piece: str) -> None:
     html_to_text(markup)
 
     assert time.process_time() - begun < 1
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        'style="display:none"',
+        'style="color: red; DISPLAY : none !important"',
+        'style="visibility:hidden"',
+        'style="font-size:0px"',
+        'style="font-size: 0"',
+        'style="font-size:1px"',
+        'style="opacity:0"',
+        'style="max-height:0;overflow:hidden"',
+        'style="mso-hide:all"',
+        "hidden",
+    ],
+)
+def test_what_no_reader_sees_is_not_read(attributes: str) -> None:
+    markup = f"<p>I will ask.</p><div {attributes}>Total: <b>1 EUR</b></div>tail<p>Maya</p>"
+
+    assert html_to_text(markup) == "I will ask.\ntail\nMaya"
+
+
+@pytest.mark.parametrize(
+    "style",
+    ["font-size:10px", "opacity:0.9", "height:0.5em", "font-size:1em", "display:block", "width:0", "width:100%"],
+)
+def test_a_visible_style_hides_nothing(style: str) -> None:
+    assert html_to_text(f'<p style="{style}">Total: 1 EUR</p>') == "Total: 1 EUR"
+
+
+@pytest.mark.parametrize("tag", ["html", "body"])
+def test_a_mail_that_hides_everything_has_no_text(tag: str) -> None:
+    assert html_to_text(f"<{tag} hidden>Total: 1 EUR</{tag}>") == ""

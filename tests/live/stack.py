@@ -46,7 +46,7 @@ class Stack:
 
     def __init__(self, directory: Path, **settings: str) -> None:
         self.directory = directory
-        self._log = directory / "up.log"
+        self.log = directory / "up.log"
         command = [
             str(ROOT / "dev"),
             "up",
@@ -61,7 +61,7 @@ class Stack:
         ]
         env = {name: value for name, value in os.environ.items() if not name.startswith(OWN)}
         env |= QUICK | settings
-        with self._log.open("wb") as log:
+        with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 command, cwd=ROOT, env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
@@ -78,7 +78,7 @@ class Stack:
         return description
 
     def read_log(self) -> str:
-        return self._log.read_text(encoding="utf-8", errors="replace")
+        return self.log.read_text(encoding="utf-8", errors="replace")
 
     def read_setting(self, name: str) -> str:
         """Returns one setting that the stack's processes run with."""
@@ -92,8 +92,12 @@ class Stack:
 
     def kill(self, name: str) -> None:
         """Ends one process without a word; returns once its successor answers."""
+        self.restart(name, signal.SIGKILL)
+
+    def restart(self, name: str, number: signal.Signals) -> None:
+        """Ends one process by a signal; returns once its successor answers."""
         killed = self.description["pids"][name]
-        os.kill(killed, signal.SIGKILL)
+        os.kill(killed, number)
 
         def find_successor() -> dict[str, Any] | None:
             description = self._read_description()

@@ -5,6 +5,7 @@ With STOCK_TRANSPORT in the environment it uses kombu's own transport, to show w
 
 import logging
 import os
+import time
 from itertools import count
 
 from celery.utils.log import get_task_logger
@@ -37,6 +38,14 @@ app = make_app()
 @app.task(name="queue_app.nothing")
 def nothing(number: int) -> None:
     """Succeeds; the endpoint sees that its message was deleted."""
+
+
+@app.task(name="queue_app.rest")
+def rest(number: int, seconds: float) -> None:
+    """Says that it begins, takes its time, and says that it is done."""
+    logging.getLogger("queue_app").warning("rest %d begins", number)
+    time.sleep(seconds)
+    logging.getLogger("queue_app").warning("rest %d is done", number)
 
 
 @app.task(name="queue_app.leak")

@@ -47,6 +47,8 @@ class SqsEndpoint:
         self.queues: dict[str, list[Message]] = {}
         self.calls: Counter[str] = Counter()
         self.faults: dict[str, Fault] = {}
+        # Actions that these credentials may not call.
+        self.denied: set[str] = set()
         self.open_sockets: set[socket.socket] = set()
         self.in_flight = 0
         self.is_closing = False
@@ -108,7 +110,13 @@ class SqsEndpoint:
             if not self.changed.wait_for(lambda: not self.queues.get(queue), timeout):
                 raise AssertionError(f"{len(self.queues[queue])} messages left after {timeout} s: {self.calls}")
 
-    def answer(self, action: str, params: dict[str, Any], client: socket.socket) -> dict[str, Any]:
+    def answer(self, action: str, params: dict[str, Any], client: socket.socket | None) -> dict[str, Any]:
+        if action in self.denied:
+            raise SqsError("AccessDenied")
+        if action == "GetQueueUrl":
+            if params["QueueName"] not in self.queues:
+                raise SqsError("QueueDoesNotExist")
+            return {"QueueUrl": f"{self.url}/000000000000/{params['QueueName']}"}
         if action == "ListQueues":
             names = [name for name in self.queues if name.startswith(params.get("QueueNamePrefix", ""))]
             return {"QueueUrls": [f"{self.url}/000000000000/{name}" for name in names]}
@@ -125,7 +133,7 @@ class SqsEndpoint:
             return answer
 
     def _answer_queue(
-        self, action: str, params: dict[str, Any], messages: list[Message], client: socket.socket
+        self, action: str, params: dict[str, Any], messages: list[Message], client: socket.socket | None
     ) -> dict[str, Any]:
         match action:
             case "SendMessage":
@@ -153,14 +161,14 @@ class SqsEndpoint:
                 return {"Attributes": {"ApproximateNumberOfMessages": str(len(messages))}}
         return {}
 
-    def _receive(self, params: dict[str, Any], messages: list[Message], client: socket.socket) -> dict[str, Any]:
+    def _receive(self, params: dict[str, Any], messages: list[Message], client: socket.socket | None) -> dict[str, Any]:
         """Waits for a message; one whose reader hung up stays for the next reader."""
         end = time.monotonic() + params.get("WaitTimeSeconds", 0)
         while not (ready := [message for message in messages if not message.receipt]):
             left = end - time.monotonic()
             if left <= 0 or self.faults or self.is_closing or not self.changed.wait(left):
                 return {}
-        if select.select([client], [], [], 0)[0]:
+        if client is not None and select.select([client], [], [], 0)[0]:
             return {}
         taken = ready[: params.get("MaxNumberOfMessages", 1)]
         for message in taken:

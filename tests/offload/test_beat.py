@@ -165,8 +165,10 @@ def test_the_schedule_of_the_settings_is_written_once_and_what_the_admin_edited_
 
     rows = PeriodicTask.objects.values_list("name", "task", "interval__every", "enabled", "expire_seconds")
     assert sorted(rows) == [
+        ("forget old requests", "cases.forget_old_requests", 3600, True, 3600),
         ("give up old events", "cases.give_up_old_events", 3600, True, 3600),
         ("match waiting mail", "cases.match_waiting_mail", 60, True, 60),
+        ("reconcile mail", "cases.reconcile_mail", 600, True, 600),
         ("sweep deliveries", "webhooks.sweep_deliveries", 10, True, 10),
         ("sweep events", "cases.sweep_events", 10, True, 10),
         ("sweep follow-ups", "cases.sweep_follow_ups", 2, False, 3600),

@@ -168,6 +168,14 @@ def test_a_permanent_bounce_is_reported_and_blocks_the_address(
     assert control.get("outbox")["messages"][0]["failure"] == "bounced (permanent)"
 
 
+def test_an_address_that_is_blocked_by_hand_gets_nothing(provider: Provider, control: Control) -> None:
+    control.post("blocked", {"address": "Maya Lin <maya@supplier.example>"})
+    assert control.get("blocked") == {"addresses": [{"address": "maya@supplier.example", "reason": "blocked"}]}
+    refused = provider.send()
+    assert (refused.status_code, refused.json()["code"]) == (403, "message_rejected")
+    assert control.get("outbox")["count"] == 0
+
+
 def test_a_transient_bounce_names_its_type_and_its_recipients(
     provider: Provider, control: Control, receiver: Receiver
 ) -> None:

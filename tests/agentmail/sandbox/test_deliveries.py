@@ -205,6 +205,19 @@ def test_drop_loses_the_delivery_and_only_that_one(received: Any, control: Contr
     assert states[-2:] == ["dropped", "delivered"]
 
 
+def test_a_fault_for_one_type_of_event_waits_for_it(received: Any, control: Control, receiver: Receiver) -> None:
+    fault = {"fault": "drop", "event_type": "message.received"}
+    control.post("faults", {"webhook": [fault, "duplicate"]})
+    control.post("bounce", {"message_id": received["message_id"], "type": "Transient"})
+    assert control.get("faults")["webhook"] == [fault]
+
+    control.post("inbound", {"thread_id": received["thread_id"], "text": "Yes."})
+    _carry_all()
+
+    assert control.get("faults")["webhook"] == []
+    assert _types(receiver) == ["message.bounced", "message.bounced"]
+
+
 def test_delay_holds_the_delivery_back_for_its_seconds(received: Any, control: Control, receiver: Receiver) -> None:
     with time_machine.travel(timezone.now(), tick=False) as clock:
         control.post("faults", {"webhook": [{"fault": "delay", "seconds": 3}]})

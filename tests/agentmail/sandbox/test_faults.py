@@ -112,6 +112,8 @@ def test_read_faults_meet_thread_reads_label_lists_and_attachments_only(provider
         ({"send": [{"fault": "slow", "seconds": -1}]}, ["send", 0]),
         ({"send": [{"fault": "slow", "seconds": True}]}, ["send", 0]),
         ({"send": [{"fault": "429", "retry_after": 1.5}]}, ["send", 0]),
+        ({"send": [{"fault": "503", "event_type": "message.received"}]}, ["send", 0]),
+        ({"webhook": [{"fault": "drop", "event_type": 1}]}, ["webhook", 0]),
         ({"send": "503"}, ["send"]),
         ({"read": ["accept_then_drop"]}, ["read", 0]),
         ({"webhook": ["503"]}, ["webhook", 0]),
