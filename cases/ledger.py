@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 LONGEST_BACKOFF_SECONDS = 600
 # A "retry after" of years would hide the event for as long.
 LONGEST_NAMED_WAIT_SECONDS = 24 * 3600
+SHORTEST_PATIENCE_SECONDS, LONGEST_PATIENCE_SECONDS = 60.0, 600.0
+REPEATED_NUDGES_PER_SECOND = 10
 ERROR_LENGTH = 2000
 
 
@@ -65,7 +67,7 @@ def record(
     """
     # Without a savepoint of its own: two round trips in every request for a rollback that nobody wants alone.
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM cases_case WHERE id = %s FOR NO KEY UPDATE", [case_id])
+        _lock_case(cursor, case_id)
         values = _make_row(case_id, kind, key, payload, summary, born_done)
         cursor.execute(f"{_INSERT} ON CONFLICT (key) DO NOTHING RETURNING id", values)
         row = cursor.fetchone()
@@ -80,14 +82,23 @@ def record(
         return Recorded(row[0], is_new=True)
 
 
-def record_first(*, case_id: UUID, kind: EventKind, key: str, payload: dict[str, Any]) -> None:
-    """Writes the first event of a case that the caller's transaction has just made, in one statement.
+def record_first(
+    *,
+    insert_case: str,
+    case_values: dict[str, Any],
+    case_id: UUID,
+    kind: EventKind,
+    key: str,
+    payload: dict[str, Any],
+) -> None:
+    """Makes a case by the caller's INSERT and writes its first event, in one statement.
 
     Nobody else can see the case yet, so there is no row to lock, no head to wake and no key to meet; a second
     call with the key raises IntegrityError.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT, _make_row(case_id, kind, key, payload))
+        values = {**case_values, **_make_row(case_id, kind, key, payload)}
+        cursor.execute(f"WITH made AS ({insert_case}) {_INSERT}", values)
 
 
 _INSERT = """
@@ -112,6 +123,10 @@ def _make_row(
         "summary": summary,
         "done": born_done,
     }
+
+
+def _lock_case(cursor: Any, case_id: UUID) -> None:
+    cursor.execute("SELECT 1 FROM cases_case WHERE id = %s FOR NO KEY UPDATE", [case_id])
 
 
 def _wake_head(cursor: Any, case_id: UUID) -> None:
@@ -214,22 +229,25 @@ def postpone(claimed: Claim, reason: str, retry_after_s: float | None) -> None:
     Waits `retry_after_s` seconds (1 at least) when the other side named a time, else a doubling time of up to 10
     minutes. An event that was recorded meanwhile is not made to wait behind this one. Raises LeaseLost.
     """
-    _change_claimed(
-        claimed,
-        f"""status = 'ready', lease_until = NULL, leased_by = '', waits = waits + 1, nudged_at = NULL, nudges = 0,
-            last_error = %(reason)s,
-            run_after = now() + CASE
-                WHEN EXISTS (SELECT 1 FROM cases_caseevent newer
-                              WHERE newer.case_id = cases_caseevent.case_id AND newer.id > cases_caseevent.id
-                                AND newer.status = 'ready' AND newer.created_at >= %(claimed_at)s)
-                THEN interval '1 second'
-                ELSE coalesce(%(named)s * interval '1 second', {_backoff("waits")}) END""",  # noqa: S608
-        {
-            "reason": _clean(reason),
-            "claimed_at": claimed.claimed_at,
-            "named": None if retry_after_s is None else min(max(retry_after_s, 1), LONGEST_NAMED_WAIT_SECONDS),
-        },
-    )
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Or an event that is being recorded and this one would not see each other: it wakes only a head that waits.
+        _lock_case(cursor, claimed.case_id)
+        _change_claimed(
+            claimed,
+            f"""status = 'ready', lease_until = NULL, leased_by = '', waits = waits + 1, nudged_at = NULL, nudges = 0,
+                last_error = %(reason)s,
+                run_after = now() + CASE
+                    WHEN EXISTS (SELECT 1 FROM cases_caseevent newer
+                                  WHERE newer.case_id = cases_caseevent.case_id AND newer.id > cases_caseevent.id
+                                    AND newer.status = 'ready' AND newer.created_at >= %(claimed_at)s)
+                    THEN interval '1 second'
+                    ELSE coalesce(%(named)s * interval '1 second', {_backoff("waits")}) END""",  # noqa: S608
+            {
+                "reason": _clean(reason),
+                "claimed_at": claimed.claimed_at,
+                "named": None if retry_after_s is None else min(max(retry_after_s, 1), LONGEST_NAMED_WAIT_SECONDS),
+            },
+        )
 
 
 def fail(claimed: Claim, error: str) -> bool:
@@ -274,11 +292,23 @@ def _backoff(counter: str) -> str:
     return f"least({LONGEST_BACKOFF_SECONDS}, 2 ^ least({counter}, 10)) * (0.5 + random() * 0.5) * interval '1 second'"
 
 
-def sweep(limit: int = 500) -> list[UUID]:
+def measure_patience() -> float:
+    """Returns the most seconds that an unfollowed nudge is waited for: 60, or more where more is open, up to 600.
+
+    Long waits are there because a queue that is slow chokes on copies of its own nudges; so what is repeated is held
+    to ten messages a second. With little open, they would only make a lost message cost ten minutes.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM cases_caseevent WHERE status IN ('ready', 'running')")
+        (open_events,) = cursor.fetchone()
+    return min(max(open_events / REPEATED_NUDGES_PER_SECOND, SHORTEST_PATIENCE_SECONDS), LONGEST_PATIENCE_SECONDS)
+
+
+def sweep(limit: int = 500, patience_s: float = LONGEST_PATIENCE_SECONDS) -> list[UUID]:
     """Returns the cases to nudge: events that are due, and events whose lease has run out.
 
-    Any number of sweeps may run at once. A nudge that was not followed is repeated after 10, 20, 40 … s, at
-    most every 10 minutes. Call it until it returns fewer than `limit`.
+    Any number of sweeps may run at once. A nudge that was not followed is repeated after 20, 40, 80 … s, at
+    most every `patience_s`. Call it until it returns fewer than `limit`.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
@@ -286,7 +316,8 @@ def sweep(limit: int = 500) -> list[UUID]:
             WITH due AS (
                 SELECT id FROM cases_caseevent e
                  WHERE ((status = 'ready' AND run_after <= now()) OR (status = 'running' AND lease_until < now()))
-                   AND (nudged_at IS NULL OR nudged_at < now() - least(600, 10 * 2 ^ least(nudges, 6)) * interval '1 s')
+                   AND (nudged_at IS NULL OR nudged_at < now()
+                                               - least(%s, 10 * 2 ^ least(nudges, 6)) * interval '1 s')
                    AND NOT EXISTS (SELECT 1 FROM cases_caseevent before
                                     WHERE before.case_id = e.case_id AND before.id < e.id
                                       AND before.status IN ('ready', 'running'))
@@ -294,7 +325,7 @@ def sweep(limit: int = 500) -> list[UUID]:
             UPDATE cases_caseevent e SET nudged_at = now(), nudges = nudges + 1
               FROM due WHERE e.id = due.id RETURNING e.case_id
             """,
-            [limit],
+            [patience_s, limit],
         )
         return list(dict.fromkeys(row[0] for row in cursor.fetchall()))
 

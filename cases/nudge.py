@@ -6,6 +6,7 @@ The row is already safe when this runs, so a lost nudge costs one sweep interval
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from uuid import UUID
 
 from celery import current_app
@@ -14,6 +15,7 @@ from django.db import transaction
 from webhooks.nudge import send_nudge
 
 LOOK_AT_CASE = "cases.look_at_case"
+NUDGES_AT_ONCE = 1000
 
 
 def nudge_on_commit(case_id: UUID) -> None:
@@ -22,9 +24,16 @@ def nudge_on_commit(case_id: UUID) -> None:
 
 
 def nudge_all(case_ids: Iterable[UUID]) -> int:
-    """Asks for every case in batches; returns how many messages the queue took. For the sweep."""
-    arguments = [[str(case_id)] for case_id in case_ids]
-    if not arguments:
-        return 0
-    # The batch is what kombu lacks: offload.celery.OffloadCelery adds it.
-    return int(current_app.send_batch(LOOK_AT_CASE, arguments))  # type: ignore[attr-defined]
+    """Asks for every case in batches; returns how many messages the queue took. For the sweep.
+
+    Takes the ids as they come and holds 1,000 of them at most. Takes them to the end even when the queue refuses,
+    because the iterator may be what records the work; the queue is then left alone, and the event sweep asks again.
+    """
+    sent, is_open, waiting = 0, True, iter(case_ids)
+    while chunk := list(islice(waiting, NUDGES_AT_ONCE)):
+        if is_open:
+            # The batch is what kombu lacks: offload.celery.OffloadCelery adds it.
+            arguments = [[str(case_id)] for case_id in chunk]
+            taken = int(current_app.send_batch(LOOK_AT_CASE, arguments))  # type: ignore[attr-defined]
+            sent, is_open = sent + taken, taken == len(chunk)
+    return sent

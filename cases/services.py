@@ -18,6 +18,7 @@ from cases import ledger
 from cases.coverage import is_overtaken
 from cases.models import Attachment, Case, CaseEvent, Client, InputRequest
 from cases.nudge import nudge_on_commit
+from cases.opening import store_with_first_event
 from cases.transitions import lock_case, store_transition
 from cases.workflow import (
     Cancelled,
@@ -73,7 +74,7 @@ class NewCase:
 
 
 def open_case(client: Client, new: NewCase, *, now: datetime) -> Case:
-    """Stores the case and its CASE_CREATED event in one transaction and returns it; nothing has been sent then.
+    """Stores the case and its CASE_CREATED event, both or neither, and returns it; nothing has been sent then.
 
     Every call opens another case.
     """
@@ -83,11 +84,8 @@ def open_case(client: Client, new: NewCase, *, now: datetime) -> Case:
         created_at=now,
         updated_at=now,
     )
-    # Inside a caller's transaction no savepoint: this succeeds or fails with the whole of it.
-    with transaction.atomic(savepoint=False):
-        case.save(force_insert=True)
-        ledger.record_first(case_id=case.id, kind=EventKind.CASE_CREATED, key=f"created:{case.id}", payload={})
-        nudge_on_commit(case.id)
+    store_with_first_event(case, EventKind.CASE_CREATED)
+    nudge_on_commit(case.id)
     return case
 
 
@@ -173,8 +171,8 @@ def give_up_event(event_id: int, *, by: str, now: datetime) -> bool:
         if case_id is None:
             return False
         case = lock_case(case_id)
-        # Read under the lock: somebody may have put the event back a moment ago.
-        event = CaseEvent.objects.filter(pk=event_id, status=CaseEvent.DEAD).first()
+        # Its row too: who puts the event back at this moment holds that one alone, and has not committed yet.
+        event = CaseEvent.objects.select_for_update().filter(pk=event_id, status=CaseEvent.DEAD).first()
         if event is None:
             return False
         reason = f"Given up by {by} after it had failed {event.failures} times: {event.last_error}"

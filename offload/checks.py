@@ -14,6 +14,7 @@ MODES = ("production", "local")
 OFFLINE = "offline"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 SHORTEST_SECRET_KEY = 50
+SHORTEST_METRICS_TOKEN = 16
 HIGHEST_RATE_LIMIT = 1_000_000
 MOST_PROXIES = 10
 
@@ -48,6 +49,7 @@ class Settings:
     agentmail_api_key: str
     agentmail_inbox_id: str
     agentmail_webhook_secrets: tuple[str, ...]
+    metrics_token: str
     webhook_allow_private: bool
     sandbox: bool
     sandbox_url: str
@@ -78,6 +80,8 @@ def _find_wrong_values(settings: Settings) -> Iterator[str]:
         yield "AGENTMAIL_BASE_URL must be an http or https URL, such as https://api.agentmail.to/v0."
     if not all(map(_is_webhook_secret, settings.agentmail_webhook_secrets)):
         yield "AGENTMAIL_WEBHOOK_SECRETS must be whsec_ and Base64, as AgentMail shows it; two with a comma between."
+    if settings.metrics_token and not re.fullmatch(rf"[!-~]{{{SHORTEST_METRICS_TOKEN},}}", settings.metrics_token):
+        yield f"OFFLOAD_METRICS_TOKEN must be at least {SHORTEST_METRICS_TOKEN} letters, digits and signs of ASCII."
     if settings.sandbox and not settings.agentmail_base_url.startswith(settings.sandbox_url):
         yield (
             "OFFLOAD_SANDBOX is on, but AGENTMAIL_BASE_URL is not the sandbox's; "

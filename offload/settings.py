@@ -73,6 +73,9 @@ try:
     OFFLOAD_MODEL_MAX_CLIENT_DAY_TOKENS: int = env.int("OFFLOAD_MODEL_MAX_CLIENT_DAY_TOKENS", 0)
     OFFLOAD_MODEL_MAX_CLIENT_DAY_COST_USD: Decimal = env.decimal("OFFLOAD_MODEL_MAX_CLIENT_DAY_COST_USD", Decimal(100))
 
+    # -- For machines that watch
+    OFFLOAD_METRICS_TOKEN: str = env.str("OFFLOAD_METRICS_TOKEN", "")
+
     # -- Client webhooks
     OFFLOAD_WEBHOOK_ALLOW_PRIVATE: bool = env.bool("OFFLOAD_WEBHOOK_ALLOW_PRIVATE", False)
 
@@ -119,6 +122,7 @@ faults = list_faults(
         agentmail_api_key=AGENTMAIL_API_KEY,
         agentmail_inbox_id=AGENTMAIL_INBOX_ID,
         agentmail_webhook_secrets=tuple(AGENTMAIL_WEBHOOK_SECRETS),
+        metrics_token=OFFLOAD_METRICS_TOKEN,
         webhook_allow_private=OFFLOAD_WEBHOOK_ALLOW_PRIVATE,
         sandbox=OFFLOAD_SANDBOX,
         sandbox_url=OFFLOAD_SANDBOX_URL,

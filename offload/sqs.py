@@ -9,9 +9,11 @@ everything stalls it for ever. Here each of these is an empty poll. This holds f
 loop, threads and prefork; gevent's polls through boto3 and is not mended here.
 """
 
+import base64
+import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +26,7 @@ from kombu.asynchronous.http.curl import CurlClient
 from kombu.exceptions import BatchPublishError, OperationalError  # type: ignore[attr-defined]
 from kombu.transport import SQS
 from kombu.utils.json import dumps
+from kombu.utils.uuid import uuid
 
 logger = logging.getLogger(__name__)
 
@@ -137,17 +140,42 @@ class SendBatch:
         self._max_size = min(max_size, SQS.SQS_MAX_MESSAGES)
         self._queue = ""
         self._bodies: list[str] = []
+        self._last: dict[str, Any] = {}
 
     def publish(self, message: dict[str, Any], **kwargs: Any) -> None:
         """Routes one message as kombu would; `Channel._put` hands it back to `add`."""
         self.channel.basic_publish(message, _publish_batch=self, **kwargs)
 
-    def add(self, queue: str, body: str) -> None:
-        """Keeps one encoded message; sends what is kept when the batch is full or for another queue."""
+    def add(self, queue: str, message: dict[str, Any]) -> None:
+        """Keeps one message; sends what is kept when the batch is full or for another queue."""
         if self._bodies and (queue != self._queue or len(self._bodies) >= self._max_size):
             self.flush()
         self._queue = queue
-        self._bodies.append(body)
+        self._last = message
+        self._bodies.append(self.channel.encode(message))
+
+    def add_alike(self, args: Sequence[Any]) -> None:
+        """Adds the task of the message before for other arguments, as Celery and kombu would at ten times the cost.
+
+        What differs from one message of a task to the next is a handful of ids (Celery's message protocol 2).
+        """
+        headers, properties, task_id = self._last["headers"], self._last["properties"], uuid()
+        is_root = headers["root_id"] == headers["id"]
+        _, options, embed = json.loads(base64.b64decode(self._last["body"]))
+        self.add(
+            self._queue,
+            {
+                **self._last,
+                "body": base64.b64encode(json.dumps([args, options, embed]).encode()).decode(),
+                "headers": {
+                    **headers,
+                    "id": task_id,
+                    "root_id": task_id if is_root else headers["root_id"],
+                    "argsrepr": repr(args),
+                },
+                "properties": {**properties, "correlation_id": task_id, "delivery_tag": uuid()},
+            },
+        )
 
     def flush(self) -> None:
         """Sends what is kept in one call.
@@ -232,13 +260,18 @@ class Channel(SQS.Channel):
             self._queue_cache.pop(self.canonical_queue_name(queue), None)
 
     def create_publish_batch(self, max_size: int) -> SendBatch:
-        """Returns what `Producer.batch` collects messages in."""
-        return SendBatch(self, max_size)
+        """Returns what `Producer.batch` collects messages in; `open_batch` is the same until the next one."""
+        self.open_batch = SendBatch(self, max_size)
+        return self.open_batch
+
+    def encode(self, message: dict[str, Any]) -> str:
+        """Returns the text that stands in the queue for a message."""
+        body: str = dumps(message)
+        return AsyncMessage().encode(body) if self.sqs_base64_encoding else body
 
     def _put(self, queue: str, message: dict[str, Any], _publish_batch: SendBatch | None = None, **kwargs: Any) -> None:
         if _publish_batch is not None:
-            body = dumps(message)
-            _publish_batch.add(queue, AsyncMessage().encode(body) if self.sqs_base64_encoding else body)
+            _publish_batch.add(queue, message)
             return
         try:
             super()._put(queue, message, **kwargs)

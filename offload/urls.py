@@ -10,6 +10,7 @@ from agentmail.views import AgentMailWebhookView
 from cases.api.openapi.views import DescriptionView, PageView
 from cases.services import record_delivery_failure, record_reply
 from offload.health import answer_livez, answer_readyz
+from offload.metrics import answer_metrics
 
 urlpatterns = [
     # What people type: the API answers everything else.
@@ -18,6 +19,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("livez", answer_livez),
     path("readyz", answer_readyz),
+    path("metrics", answer_metrics),
     path(
         "agentmail/webhook",
         AgentMailWebhookView.as_view(on_reply=record_reply, on_delivery_failure=record_delivery_failure),

@@ -30,8 +30,8 @@ _INSIDE_IPV6 = (
 # and the site-local `fec0::/10`, which Python takes for public.
 _PUBLIC_IPV6 = ip_network("2000::/3")
 
-# Reserved for the inside by RFC 6761, RFC 6762 and ICANN, so no public endpoint can have such a name.
-_INSIDE_NAMES = ("localhost", "local", "internal")
+# Reserved for the inside by RFC 6761, RFC 6762, ICANN and RFC 8375, so no public endpoint can have such a name.
+_INSIDE_NAMES = (".localhost", ".local", ".internal", ".home.arpa")
 
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
 
@@ -90,9 +90,19 @@ def _check_host(parts: SplitResult) -> str | None:
         return "The URL names no host."
     if ":" in host or "[" in parts.netloc:
         return None if isinstance(read_literal(host), IPv6Address) else "The URL's host is not a valid IPv6 address."
-    if len(host) > 253 or (host.isascii() and not _HOST_NAME.fullmatch(host)):
+    if not _HOST_NAME.fullmatch(_spell_out(host)):
         return "The URL's host is not a valid name."
     return None
+
+
+def _spell_out(host: str) -> str:
+    """Returns a name as a resolver is asked for it, in ASCII, or "" if there is no such form."""
+    if host.isascii():
+        return host if len(host) <= 253 else ""
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError:
+        return ""
 
 
 def _check_target(parts: SplitResult, port: int | None, allow_private: bool, ports: Collection[int]) -> str | None:
@@ -104,8 +114,10 @@ def _check_target(parts: SplitResult, port: int | None, allow_private: bool, por
         return f"The URL's port must be one of {', '.join(str(allowed) for allowed in ports)}."
     host = parts.hostname or ""
     literal = read_literal(host)
-    if literal is not None and not is_public(literal):
-        return "The URL leads to an address that is not public."
-    if literal is None and host.rstrip(".").rpartition(".")[2] in _INSIDE_NAMES:
+    if literal is not None:
+        return None if is_public(literal) else "The URL leads to an address that is not public."
+    name = _spell_out(host).rstrip(".")
+    # A name without a dot is completed from the machine's own search list, if it leads anywhere.
+    if "." not in name or name.endswith(_INSIDE_NAMES):
         return "The URL's host is a name that exists only inside a network."
     return None

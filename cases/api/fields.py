@@ -6,8 +6,8 @@ Every message reads on from the field's name: "goal.objective is required".
 
 from __future__ import annotations
 
-import unicodedata
-from functools import cache
+import re
+from functools import cache, cached_property
 from typing import Any, NoReturn
 from zoneinfo import available_timezones
 
@@ -23,8 +23,9 @@ from webhooks.address import check_url
 REQUIRED = "is required"
 MAX_ADDRESS = 254  # RFC 5321 section 4.5.3.1.3, without the angle brackets
 MAX_LOCAL_PART = 64  # RFC 5321 section 4.5.3.1.1
-# Control characters and the two Unicode line ends: each could break a mail's header line.
-_BREAKING = ("Cc", "Zl", "Zp")
+# Control characters and the two Unicode line ends, each of which could break a mail's header line; and what turns the
+# direction of writing, with which a name can be made to look like another.
+_BREAKING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _is_mail_address = EmailValidator(allowlist=[])
 
 
@@ -36,20 +37,17 @@ class _Strict(serializers.Field[Any, Any, Any, Any]):
     def refuse_type(self) -> NoReturn:
         raise ValidationError(f"must be {self.kind}" if self.required else f"must be {self.kind}, or left out")
 
-    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
-        if data is empty and self.required:
+    def run_validation(self, data: Any = empty) -> Any:
+        """Returns the value. DRF's own also looks for defaults, form data and validators, which no field here has."""
+        if data is empty:
             raise ValidationError(REQUIRED)
         if data is None:
             self.refuse_type()
-        return super().validate_empty_values(data)
+        return self.to_internal_value(data)
 
 
 class _Text(_Strict, serializers.CharField):
     kind = "a string"
-
-    def run_validation(self, data: Any = empty) -> Any:
-        # CharField's own answers an empty string before the field has seen it.
-        return serializers.Field.run_validation(self, data)
 
 
 class TextField(_Text):
@@ -75,7 +73,7 @@ class LineField(TextField):
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
-        if any(unicodedata.category(character) in _BREAKING for character in text):
+        if _BREAKING.search(text):
             raise ValidationError("must be one line without control characters")
         return text.strip()
 
@@ -91,12 +89,19 @@ class AddressField(_Text):
             raise ValidationError(
                 f"must be an e-mail address of at most {MAX_ADDRESS} characters, {MAX_LOCAL_PART} of them before the @"
             )
+        # Django would take such a domain after dropping what cannot be seen in it, a zero-width space for example.
+        if not domain.isascii():
+            raise ValidationError(
+                "must have its domain in ASCII; write an international one in its xn-- form, "
+                "such as xn--bcher-kva.example"
+            )
         try:
             _is_mail_address(data)
         except DjangoValidationError:
             self._refuse()
         # Django takes "a b"@example.com, a@[127.0.0.1] and a@10.0.0.10 for good addresses.
-        if local.startswith('"') or domain.startswith("[") or domain.rpartition(".")[2].isdecimal():
+        last_label = domain.rpartition(".")[2].lower()
+        if local.startswith('"') or domain.startswith("[") or last_label.isdecimal() or last_label == "localhost":
             self._refuse()
         return data
 
@@ -187,7 +192,8 @@ class TimezoneField(TextField):
 
 @cache
 def _list_timezones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    # Debian lists the host's own zone among them, and "Factory" says that nobody has chosen one.
+    return frozenset(available_timezones() - {"localtime", "Factory"})
 
 
 class WebhookUrlField(TextField):
@@ -222,4 +228,29 @@ class ChannelField(TextField):
 class StrictSerializer(serializers.Serializer[Any]):
     """An object with known members; members that are not known are ignored."""
 
-    default_error_messages = {"invalid": "must be an object", "null": "must be an object", "required": REQUIRED}
+    @cached_property
+    def _members(self) -> list[tuple[str, serializers.Field[Any, Any, Any, Any]]]:
+        return list(self.fields.items())
+
+    def run_validation(self, data: Any = empty) -> dict[str, Any]:
+        """Returns the members that were given. Raises ValidationError with the faults of all of them.
+
+        DRF's own comes to the same at four times the cost: see `_Strict.run_validation`.
+        """
+        if data is empty:
+            raise ValidationError(REQUIRED)
+        if not isinstance(data, dict):
+            raise ValidationError("must be an object")
+        values: dict[str, Any] = {}
+        faults: dict[str, Any] = {}
+        for name, field in self._members:
+            value = data.get(name, empty)
+            if value is empty and not field.required:
+                continue
+            try:
+                values[name] = field.run_validation(value)
+            except ValidationError as error:
+                faults[name] = error.detail
+        if faults:
+            raise ValidationError(faults)
+        return values

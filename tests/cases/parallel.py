@@ -40,8 +40,8 @@ def in_parallel(*calls: Call) -> list[object]:
 def in_line(lock: Call, *calls: Call) -> list[object]:
     """Runs the calls against each other in exactly this order; returns their results and exceptions in it.
 
-    `lock` takes a row lock that each of them needs. PostgreSQL serves those who wait for a row first come, first served,
-    and each is started only once the one before it is seen to wait.
+    `lock` takes a row lock that each of them needs. PostgreSQL serves those who wait for a row first come, first
+    served, and each is started only once the one before it is seen to wait.
     """
     with ThreadPoolExecutor(len(calls)) as pool:
         futures: list[Future[object]] = []
@@ -64,6 +64,7 @@ def wait_until_blocked(number: int) -> None:
     """Returns once so many connections of this database wait for a lock. Raises TimeoutError after 20 s."""
     deadline = time.monotonic() + LONGEST_WAIT_S
     while count_blocked() < number:
+        time.sleep(0.005)
         if time.monotonic() > deadline:
             raise TimeoutError(f"{count_blocked()} connections wait for a lock instead of {number}")
 

@@ -15,6 +15,7 @@ from pytest_django import Settings
 from cases import ledger
 from cases.ledger import Claim, LeaseLost
 from cases.models import Case, CaseEvent, Client
+from cases.tasks import sweep_events
 from cases.workflow import EventKind
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -340,6 +341,35 @@ def test_the_sweep_nudges_again_after_a_doubling_time(case: Case) -> None:
     assert sweep_after(21) == [case.id]
     assert sweep_after(39) == []
     assert sweep_after(41) == [case.id]
+
+
+def test_a_queue_that_lost_every_message_costs_a_minute_however_often_it_had_lost_them_before(case: Case) -> None:
+    record(case, "reply:1")
+
+    def sweep_after(seconds: int) -> list[UUID]:
+        CaseEvent.objects.update(nudges=6, nudged_at=datetime.now(UTC) - timedelta(seconds=seconds))
+        return ledger.sweep(patience_s=ledger.measure_patience())
+
+    assert sweep_after(59) == []
+    assert sweep_after(61) == [case.id]
+    CaseEvent.objects.update(nudges=6, nudged_at=datetime.now(UTC) - timedelta(seconds=61))
+    sweep_events()
+    assert CaseEvent.objects.get().nudges == 7
+
+
+def test_the_more_is_open_the_longer_a_nudge_is_waited_for_so_that_the_queue_is_not_choked(case: Case) -> None:
+    def add_events(count: int) -> None:
+        CaseEvent.objects.bulk_create(
+            CaseEvent(case=case, key=f"many:{uuid4()}", kind=EventKind.REPLY_RECEIVED, run_after=NOW, created_at=NOW)
+            for _ in range(count)
+        )
+
+    add_events(600)
+    assert ledger.measure_patience() == 60
+    add_events(600)
+    assert ledger.measure_patience() == 120
+    CaseEvent.objects.filter(pk__in=CaseEvent.objects.all()[:600]).update(status="done", finished_at=NOW)
+    assert ledger.measure_patience() == 60
 
 
 def test_the_sweep_finds_a_lease_that_ran_out_and_leaves_one_that_holds(case: Case) -> None:

@@ -270,7 +270,7 @@ def test_the_first_screen_warns_of_real_mail_and_offers_no_receiver() -> None:
 
 def test_all_parts_of_the_tests_but_the_slow_ones_run_by_default() -> None:
     assert list(dev.list_parts(full=False, e2e=False)) == ["unit", "live"]
-    assert list(dev.list_parts(full=True, e2e=False)) == ["unit", "live", "e2e"]
+    assert list(dev.list_parts(full=True, e2e=False)) == ["unit", "live", "long", "e2e"]
     assert list(dev.list_parts(full=False, e2e=True)) == ["e2e"]
 
 

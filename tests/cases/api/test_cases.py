@@ -124,7 +124,7 @@ def test_what_was_not_given_is_absent_and_the_defaults_are_the_contracts(api: Ap
         ("goal", {"objective": "Ask \U0001f600 <b>ß</b>", "knowledge": {}}),
         ("counterparty", {"address": "maya+w9@sub.northstar.co.uk", "name": "Łucja Ó Briain-Ng", "company": ""}),
         ("counterparty", {"address": "m" * 64 + "@northstar.example", "name": "M" * 200, "customData": {}}),
-        ("counterparty", {"address": "maya@münchen.example", "name": "Maya", "timezone": "UTC"}),
+        ("counterparty", {"address": "maya@xn--mnchen-3ya.example", "name": "Maya", "timezone": "UTC"}),
         ("senderPersona", {"name": "Ana", "role": "", "company": "", "tone": ""}),
         ("clientReferenceId", ""),
         ("constraints", []),

@@ -1,0 +1,1 @@
+"""Benches: what Offload costs, as ratios within one run (bench/README.md); nobody imports it."""
