@@ -144,12 +144,18 @@ def _wake_head(cursor: Any, case_id: UUID) -> None:
 def claim(case_id: UUID, worker: str) -> Claim | None:
     """Takes the head of the case's line on a lease, or returns None: nothing is due, or another worker is at it.
 
-    None always means that the message may be acknowledged. A lease that has run out is taken back first and
-    counts as a failure, because its worker died or hung.
+    None always means that the message may be acknowledged. A lease that has run out is taken back and counts as a
+    failure, because its worker died or hung; the head is then tried again. One statement where nothing is in the way.
     """
+    claimed = _take_head(case_id, worker)
+    if claimed is None and _take_back_expired(case_id):
+        claimed = _take_head(case_id, worker)
+    return claimed
+
+
+def _take_head(case_id: UUID, worker: str) -> Claim | None:
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            _take_back_expired(cursor, case_id)
+        with connection.cursor() as cursor:
             cursor.execute(
                 """
                 UPDATE cases_caseevent
@@ -165,7 +171,8 @@ def claim(case_id: UUID, worker: str) -> Claim | None:
             )
             row = cursor.fetchone()
     except IntegrityError:
-        # The partial unique index: a second event of this case was claimed in the same instant.
+        # The partial unique index: another event of this case runs, one that was claimed in the same instant or, after
+        # a requeue, one behind this.
         return None
     if row is None:
         return None
@@ -174,9 +181,10 @@ def claim(case_id: UUID, worker: str) -> Claim | None:
     return Claim(event_id, case_id, EventKind(kind), document, attempt, failures, waits, claimed_at)
 
 
-def _take_back_expired(cursor: Any, case_id: UUID) -> None:
-    cursor.execute(
-        """
+def _take_back_expired(case_id: UUID) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
         UPDATE cases_caseevent
            SET failures = failures + 1, lease_until = NULL, leased_by = '',
                status = CASE WHEN failures + 1 >= %(limit)s THEN 'dead' ELSE 'ready' END,
@@ -185,10 +193,12 @@ def _take_back_expired(cursor: Any, case_id: UUID) -> None:
          WHERE case_id = %(case)s AND status = 'running' AND lease_until < now()
         RETURNING id, status
         """,
-        {"limit": settings.OFFLOAD_MAX_FAILURES, "case": case_id},
-    )
-    for event_id, status in cursor.fetchall():
+            {"limit": settings.OFFLOAD_MAX_FAILURES, "case": case_id},
+        )
+        taken_back = cursor.fetchall()
+    for event_id, status in taken_back:
         logger.warning("the lease of event %s ran out; it is %s", event_id, status)
+    return bool(taken_back)
 
 
 def heartbeat(claimed: Claim) -> bool:
@@ -300,7 +310,7 @@ def measure_patience() -> float:
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM cases_caseevent WHERE status IN ('ready', 'running')")
-        (open_events,) = cursor.fetchone()
+        open_events = int(cursor.fetchone()[0])
     return min(max(open_events / REPEATED_NUDGES_PER_SECOND, SHORTEST_PATIENCE_SECONDS), LONGEST_PATIENCE_SECONDS)
 
 

@@ -42,7 +42,9 @@ class BackgroundSender:
         self._is_stopping = threading.Event()
 
     def add(self, task_name: str, subject: str) -> bool:
-        """Takes a nudge and returns at once; False when too many wait, so that the sweep has to repeat this one.
+        """Takes a nudge and returns at once; False when too many wait or no thread can be started.
+
+        The sweep then repeats this one. A thread that could not be started is tried again with the next nudge.
 
         The same nudge again, while the first has not left, changes nothing: whoever gets it looks afterwards.
         """
@@ -52,8 +54,13 @@ class BackgroundSender:
             self._waiting[task_name, subject] = None
             if self._thread is None:
                 # Started by the first nudge, so after any fork; a daemon, so that it never keeps a process alive.
-                self._thread = threading.Thread(target=self._run, name="nudges", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="nudges", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    logger.warning("the thread that sends nudges could not be started: %s", error)
+                    return False
+                self._thread = thread
         self._has_work.set()
         return True
 

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from webhooks.outcomes import AttemptOutcome, judge
-from webhooks.services import BATCH_SIZE, claim_delivery, close_crashed, finish_attempt, sweep_due
+from webhooks.services import BATCH_SIZE, claim_delivery, close_crashed, finish_attempt, measure_patience, sweep_due
 from webhooks.transport import DEADLINE_S, post
 
 logger = logging.getLogger(__name__)
@@ -47,5 +47,6 @@ def sweep(now: datetime) -> None:
     while crashed := close_crashed(now):
         for event_id in crashed:
             logger.warning("webhook %s: its worker stopped before it recorded the answer; it stays unknown", event_id)
-    while len(sweep_due(now)) == BATCH_SIZE:
+    patience_s = measure_patience()
+    while len(sweep_due(now, patience_s=patience_s)) == BATCH_SIZE:
         pass

@@ -67,9 +67,13 @@ def _send_batch(task_name: str, subjects: list[str]) -> None:
     if time.monotonic() < _quiet_until:
         return
     # The batch is what kombu lacks: offload.celery.OffloadCelery adds it, and logs what the queue does not take.
-    taken = current_app.send_batch(task_name, [[subject] for subject in subjects])  # type: ignore[attr-defined]
-    if taken < len(subjects):
-        _be_quiet()
+    taken = 0
+    try:
+        taken = current_app.send_batch(task_name, [[subject] for subject in subjects])  # type: ignore[attr-defined]
+    finally:
+        # Also when it raises, or the log would fill with a trace for every batch.
+        if taken < len(subjects):
+            _be_quiet()
 
 
 def _be_quiet() -> None:

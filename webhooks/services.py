@@ -22,6 +22,8 @@ from webhooks.outcomes import Answered, AttemptOutcome, DeliveryState, PostOutco
 logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 100
+SHORTEST_PATIENCE_S, LONGEST_PATIENCE_S = 60.0, 600.0
+REPEATED_NUDGES_PER_SECOND = 10
 CRASHED = "The worker stopped before it recorded the answer."
 
 # A fixed interval would fill a slow queue with copies of the same nudges, so each one doubles the wait to the next.
@@ -30,7 +32,7 @@ SWEEP = """
         SELECT id FROM webhooks_delivery
         WHERE state = 'pending' AND next_attempt_at <= %(now)s
           AND (nudged_at IS NULL
-               OR nudged_at <= %(now)s - LEAST(600, 10 * 2 ^ LEAST(nudges, 6)) * interval '1 second')
+               OR nudged_at <= %(now)s - LEAST(%(patience)s, 10 * 2 ^ LEAST(nudges, 6)) * interval '1 second')
         ORDER BY next_attempt_at
         LIMIT %(limit)s
         FOR UPDATE SKIP LOCKED
@@ -165,15 +167,24 @@ def close_crashed(now: datetime, limit: int = BATCH_SIZE) -> list[str]:
     return [delivery.event_id for delivery in crashed]
 
 
-def sweep_due(now: datetime, limit: int = BATCH_SIZE) -> list[UUID]:
+def measure_patience() -> float:
+    """Returns the most seconds that an unfollowed nudge is waited for: 60, or more where more is open, up to 600.
+
+    So a queue that lost its messages costs a minute, and a slow one is given no more than ten repeats a second.
+    """
+    pending = Delivery.objects.filter(state=DeliveryState.PENDING).count()
+    return min(max(pending / REPEATED_NUDGES_PER_SECOND, SHORTEST_PATIENCE_S), LONGEST_PATIENCE_S)
+
+
+def sweep_due(now: datetime, limit: int = BATCH_SIZE, patience_s: float = LONGEST_PATIENCE_S) -> list[UUID]:
     """Nudges the queue, on commit, about pending deliveries that are due, up to `limit`; returns their ids.
 
-    One that was nudged waits 20 s for its next nudge, then twice as long each time, 10 minutes at most. Any number
+    One that was nudged waits 20 s for its next nudge, then twice as long each time, `patience_s` at most. Any number
     of sweeps may run at once: none nudges what another has just taken.
     """
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(SWEEP, {"now": now, "limit": limit})
+            cursor.execute(SWEEP, {"now": now, "limit": limit, "patience": patience_s})
             due = [row[0] for row in cursor.fetchall()]
         for delivery_id in due:
             nudge_on_commit(delivery_id)

@@ -1,6 +1,7 @@
 """Mail in the admin: everything can be read, nothing can be changed."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.admin import site
@@ -9,11 +10,11 @@ from django.contrib.auth.models import Permission
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
-from agentmail.models import InboundEmail, OutboundEmail, ProviderEvent, SuppressedAddress
-from agentmail.services import is_suppressed, suppress
+from agentmail.models import DeclinedAddress, InboundEmail, OutboundEmail, ProviderEvent, SuppressedAddress
+from agentmail.services import decline, has_declined, is_suppressed, suppress
 from tests.agentmail.conftest import NOW, Hooks, received, send
 
-MODELS = [OutboundEmail, InboundEmail, ProviderEvent, SuppressedAddress]
+MODELS = [OutboundEmail, InboundEmail, ProviderEvent, SuppressedAddress, DeclinedAddress]
 
 
 @pytest.fixture
@@ -21,6 +22,7 @@ def _rows(db: None, hooks: Hooks) -> None:
     send("<1@agentmail.to>", "t-1")
     hooks.store(received("<2@x.example>", "t-1", subject="<script>alert(1)</script>"))
     suppress("maya@northwind.example", "BOUNCED", "", NOW)
+    decline("maya@northwind.example", uuid4(), "", NOW)
 
 
 @pytest.fixture
@@ -84,6 +86,19 @@ def test_staff_with_every_permission_but_no_superuser_cannot_free_an_address(cli
     assert "write to this address again" not in shown
     assert answer.status_code == 403
     assert is_suppressed("maya@northwind.example")
+
+
+def test_a_superuser_lets_one_clients_mail_go_to_an_address_again(staff: Client) -> None:
+    scope = uuid4()
+    decline("Maya@Northwind.example", scope, "She asked for it.", NOW)
+    row = DeclinedAddress.objects.get()
+    listed = staff.get(reverse("admin:agentmail_declinedaddress_changelist")).content.decode()
+
+    staff.post(reverse("admin:agentmail_declinedaddress_delete", args=[row.pk]), {"post": "yes"})
+
+    assert "maya@northwind.example" in listed
+    assert "She asked for it." in listed
+    assert not has_declined("maya@northwind.example", scope)
 
 
 def test_only_unmatched_mail_can_be_asked_for(staff: Client, hooks: Hooks) -> None:

@@ -18,6 +18,7 @@ from agentmail.inbound import (
     ReportKind,
     Variant,
     best_text,
+    find_dmarc,
     parse_event,
     parse_message,
 )
@@ -377,3 +378,21 @@ def test_no_member_of_a_message_makes_it_unreadable(member: str, value: Any) -> 
     parsed = parse(received(**{member: value}))
 
     assert "unreadable" not in parsed.note
+
+
+@pytest.mark.parametrize(
+    ("authentication", "verdict"),
+    [
+        (None, ""),
+        ({}, ""),
+        ({"spf": "fail"}, ""),
+        ({"dmarc": "pass"}, "pass"),
+        ({"dmarc": "FAIL (p=reject)"}, "fail"),
+        ({"dmarc": {"result": "fail"}}, "fail"),
+        ({"dmarc": {"status": "None"}}, "none"),
+        ({"dmarc": ["fail"]}, ""),
+        ({"dmarc": 5}, ""),
+    ],
+)
+def test_a_dmarc_verdict_is_read_in_every_form_it_may_have(authentication: dict[str, Any] | None, verdict: str) -> None:
+    assert find_dmarc(authentication) == verdict

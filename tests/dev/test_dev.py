@@ -252,10 +252,33 @@ def test_the_first_screen_says_that_mail_stays_here_and_who_answers() -> None:
 
     screen = dev.make_first_screen(describe(settings, "web", "sandbox"), settings)
 
-    assert "http://127.0.0.1:8000   x-api-key: off_1" in screen
+    assert "  API               http://127.0.0.1:8000\n" in screen
     assert "http://127.0.0.1:8000/admin/   support / support-password" in screen
     assert "Mail goes to the sandbox and never leaves this machine. For real mail set AGENTMAIL_API_KEY" in screen
     assert "The offline agent answers: fixed rules, no model. OFFLOAD_MODEL=anthropic:… brings a real one." in screen
+    assert "Ctrl-C stops it all and keeps the cases." in screen
+
+
+def test_the_first_screen_sets_the_names_that_the_examples_of_the_docs_use() -> None:
+    settings = compose({})
+
+    screen = dev.make_first_screen(describe(settings, "web", "sandbox"), settings)
+
+    assert [line for line in screen.splitlines() if line.startswith("export ")] == [
+        "export OFFLOAD_URL=http://127.0.0.1:8000",
+        "export OFFLOAD_KEY=off_1",
+        "export SANDBOX=http://127.0.0.1:8001/sandbox",
+        "export RECEIVER=http://127.0.0.1:8001/sandbox/receiver",
+    ]
+
+
+def test_the_first_screen_of_a_temporary_installation_does_not_promise_to_keep_the_cases() -> None:
+    settings = compose({})
+
+    screen = dev.make_first_screen(describe(settings, "web", "sandbox"), settings, is_temporary=True)
+
+    assert "Ctrl-C stops it all and deletes the cases." in screen
+    assert "keeps the cases" not in screen
 
 
 def test_the_first_screen_warns_of_real_mail_and_offers_no_receiver() -> None:
@@ -264,6 +287,10 @@ def test_the_first_screen_warns_of_real_mail_and_offers_no_receiver() -> None:
     screen = dev.make_first_screen(describe(settings, "web"), settings)
 
     assert "Mail is REAL: AgentMail delivers it, from ana@acme.example. The sandbox is off;" in screen
+    assert [line for line in screen.splitlines() if line.startswith("export ")] == [
+        "export OFFLOAD_URL=http://127.0.0.1:8000",
+        "export OFFLOAD_KEY=off_1",
+    ]
     assert "clientWebhookUrl" not in screen
     assert "webhook receiver" not in screen
 

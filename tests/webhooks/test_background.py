@@ -110,3 +110,21 @@ def test_to_stop_what_never_began_does_nothing(queue: Queue) -> None:
     BackgroundSender(queue.take).stop()
 
     assert queue.calls == []
+
+
+def test_a_machine_without_a_thread_to_spare_costs_one_nudge_and_none_after_it(
+    monkeypatch: pytest.MonkeyPatch, queue: Queue
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    sender = BackgroundSender(queue.take, pace_s=0)
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr(threading.Thread, "start", refuse)
+        first = sender.add("task", "first")
+        sender.stop()
+    second = sender.add("task", "second")
+    sender.stop()
+
+    assert (first, second) == (False, True)
+    assert queue.calls == [("task", ["first", "second"])]

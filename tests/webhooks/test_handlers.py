@@ -193,6 +193,31 @@ def test_an_answer_that_comes_after_its_attempt_was_closed_is_logged_and_changes
     )
 
 
+@pytest.mark.parametrize(("others", "wait_s"), [(0, 60), (1199, 120), (9999, 600)])
+def test_the_less_is_open_the_sooner_a_nudge_that_was_lost_again_and_again_is_repeated(
+    others: int, wait_s: int, now: datetime
+) -> None:
+    delivery = record("http://127.0.0.1/", now)
+    Delivery.objects.filter(pk=delivery.pk).update(nudges=6, nudged_at=now)
+    Delivery.objects.bulk_create(
+        Delivery(
+            owner=uuid4(),
+            url="http://127.0.0.1/",
+            event_id=f"evt_other_{number}",
+            event_type="case.failed",
+            body="{}",
+            created_at=now,
+            next_attempt_at=now + timedelta(days=1),
+        )
+        for number in range(others)
+    )
+
+    sweep(now + timedelta(seconds=wait_s - 1))
+    assert Delivery.objects.get(pk=delivery.pk).nudges == 6
+    sweep(now + timedelta(seconds=wait_s))
+    assert Delivery.objects.get(pk=delivery.pk).nudges == 7
+
+
 def test_a_sweep_goes_on_in_batches_until_nothing_is_due(now: datetime) -> None:
     Delivery.objects.bulk_create(
         Delivery(

@@ -57,6 +57,15 @@ def test_a_webhook_is_kept_with_its_body_its_time_and_the_headers_that_matter(cl
     }
 
 
+@pytest.mark.urls("offload.sandbox_urls")
+def test_the_address_works_without_the_slash_at_its_end_too(client: Client) -> None:
+    answer = send(client, event(1), RECEIVER.rstrip("/"))
+
+    assert answer.status_code == 200
+    listed = client.get(f"{RECEIVER.rstrip('/')}?case_id=case-1").json()
+    assert [received["event_id"] for received in listed["received"]] == ["evt_1"]
+
+
 def test_the_newest_comes_first_and_the_filters_narrow_the_list(client: Client) -> None:
     send(client, event(1))
     send(client, event(2, event_type="case.failed"))
