@@ -101,8 +101,9 @@ def _check_name(given: str, what: str) -> str:
 
 def find_client(name_or_id: str) -> Client:
     """Returns the client with exactly this name, or else with this id. Raises CredentialRefused for neither."""
-    # NUL is no text to PostgreSQL.
-    client = Client.objects.filter(name=name_or_id.strip().replace("\x00", "")).first()
+    # Neither NUL nor bytes of a terminal that were no UTF-8 (PEP 383) are text to PostgreSQL.
+    name = name_or_id.strip().replace("\x00", "").encode(errors="ignore").decode()
+    client = Client.objects.filter(name=name).first()
     if client is None:
         try:
             client = Client.objects.filter(pk=UUID(name_or_id.strip())).first()

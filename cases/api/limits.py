@@ -32,13 +32,17 @@ logger = logging.getLogger(__name__)
 _refused = LocMemCache("refused-callers", {"MAX_ENTRIES": 10_000})
 
 # `excluded.empty_at - interval` is the present moment. A refusal writes nothing; the row is then locked to be read
-# as it is, because the snapshot of this statement may be older than the requests that used the allowance up.
+# as it is, because the snapshot of this statement may be older than the requests that used the allowance up. More than
+# a minute's worth is never held, so what lies further ahead was written before the database's clock was set back. The
+# second minute is for a statement that waited for the row.
 TAKE = """
 WITH taken AS (
     INSERT INTO cases_requestallowance AS held (subject, empty_at)
     VALUES (%(subject)s, clock_timestamp() + %(interval)s::interval)
-    ON CONFLICT (subject) DO UPDATE SET empty_at = greatest(held.empty_at + %(interval)s::interval, excluded.empty_at)
+    ON CONFLICT (subject) DO UPDATE SET empty_at = CASE WHEN held.empty_at > excluded.empty_at + interval '2 minutes'
+        THEN excluded.empty_at ELSE greatest(held.empty_at + %(interval)s::interval, excluded.empty_at) END
      WHERE held.empty_at + %(interval)s::interval <= excluded.empty_at - %(interval)s::interval + interval '60 seconds'
+        OR held.empty_at > excluded.empty_at + interval '2 minutes'
     RETURNING subject),
 refused AS (
     SELECT empty_at FROM cases_requestallowance
@@ -50,7 +54,7 @@ SELECT extract(epoch FROM empty_at + %(interval)s::interval - interval '60 secon
 """
 CHECK = """
 SELECT extract(epoch FROM empty_at + %(interval)s::interval - interval '60 seconds' - clock_timestamp())::float8
-  FROM cases_requestallowance WHERE subject = %(subject)s
+  FROM cases_requestallowance WHERE subject = %(subject)s AND empty_at <= clock_timestamp() + interval '2 minutes'
 """
 # A refusal whose moment came while it was being answered.
 SHORTEST_WAIT_S = 0.001

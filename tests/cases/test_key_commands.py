@@ -108,7 +108,7 @@ def test_a_key_that_makes_no_sense_is_not_made(arguments: tuple[str, ...], fault
     assert ApiKey.objects.count() == 1
 
 
-@pytest.mark.parametrize("name", ["Nobody", "acme", "", "7c9e6679-7425-40de-944b-e07fc1f90ae7", "a\x00b"])
+@pytest.mark.parametrize("name", ["Nobody", "acme", "", "7c9e6679-7425-40de-944b-e07fc1f90ae7", "a\x00b", "a\udcff"])
 @pytest.mark.parametrize("command", [("create_key",), ("list_keys",), ("revoke_key", "off_12345678", "--client")])
 def test_a_client_that_does_not_exist_is_named(command: tuple[str, ...], name: str) -> None:
     make_acme()

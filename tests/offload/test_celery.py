@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 
+import pytest
 from celery import current_app
 
 from offload.celery import app
@@ -23,6 +24,16 @@ print(current_app.main, *sorted(workers_only & set(sys.modules)))
 """
 
 
+LOADED_BY_A_WORKER = """
+import sys
+import django
+django.setup()
+import cases.tasks
+assert "cases.handlers.work" in sys.modules
+print(*sorted(name for name in ("pydantic_ai", "openai", "anthropic") if name in sys.modules))
+"""
+
+
 def test_the_web_process_has_the_application_but_no_tasks() -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", LOADED_BY_WEB],
@@ -34,6 +45,20 @@ def test_the_web_process_has_the_application_but_no_tasks() -> None:
     )
 
     assert loaded.stdout.split() == ["offload"]
+
+
+@pytest.mark.parametrize(("model", "libraries"), [("offline", []), ("anthropic:any", ["pydantic_ai"])])
+def test_a_worker_loads_the_models_library_only_for_a_model(model: str, libraries: list[str]) -> None:
+    loaded = subprocess.run(
+        [sys.executable, "-c", LOADED_BY_A_WORKER],
+        cwd=ROOT,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings", "OFFLOAD_MODEL": model},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert loaded.stdout.split()[-1:] == libraries
 
 
 def test_every_thread_publishes_through_the_application() -> None:

@@ -87,9 +87,7 @@ def test_a_production_without_a_token_has_no_such_page(total: AgentTotal, client
     assert answer.json()["ok"] is False
 
 
-def test_readers_within_fifteen_seconds_share_one_query(
-    total: AgentTotal, django_assert_num_queries: Any
-) -> None:
+def test_readers_within_fifteen_seconds_share_one_query(total: AgentTotal, django_assert_num_queries: Any) -> None:
     clock = [100.0]
     page = MetricsPage(COLLECTORS, clock=lambda: clock[0])
     with django_assert_num_queries(1):

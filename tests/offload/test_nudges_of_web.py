@@ -102,3 +102,14 @@ def test_a_dead_queue_costs_a_web_process_one_try_and_no_request(
     assert "The queue took 0 of 1 queue_app.nothing" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert QUEUE not in endpoint.queues
+
+
+def test_a_setting_that_no_client_can_be_made_of_quiets_the_nudges_too(environment: dict[str, str]) -> None:
+    wrong = environment | {"AWS_ENDPOINT_URL_SQS": "not a URL"}
+
+    ended = subprocess.run(
+        [sys.executable, "-c", DEAD], cwd=ROOT, env=wrong, capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert ended.stdout.split() == ["True", "False"]
+    assert ended.stderr.count("1 nudges were not sent; the sweep will repeat them") == 1

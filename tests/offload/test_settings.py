@@ -45,6 +45,7 @@ SAFE = Settings(
     agentmail_api_key="am_1",
     agentmail_inbox_id="agent@acme.example",
     agentmail_webhook_secrets=("whsec_dGVzdA==",),
+    metrics_token="",
     webhook_allow_private=False,
     sandbox=False,
     sandbox_url="http://127.0.0.1:8001",
@@ -94,6 +95,7 @@ def test_safe_settings_have_no_fault() -> None:
         ("agentmail_webhook_secrets", ("notwhsec",), "AGENTMAIL_WEBHOOK_SECRETS"),
         ("agentmail_webhook_secrets", ("whsec_dGVzdA==", "whsec_!"), "AGENTMAIL_WEBHOOK_SECRETS"),
         ("webhook_allow_private", True, "OFFLOAD_WEBHOOK_ALLOW_PRIVATE"),
+        ("metrics_token", "too-short", "OFFLOAD_METRICS_TOKEN"),
     ],
 )
 def test_each_wrong_or_unsafe_setting_is_named(name: str, value: object, names: str) -> None:

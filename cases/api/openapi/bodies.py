@@ -110,8 +110,8 @@ class DescribePersona(_BodyExtension):
 class DescribeAnswer(_BodyExtension):
     target_class = "cases.api.serializers.AnswerSerializer"
     name = "ProvidedInput"
-    about = "A human's answer to the question of a case. White space around both texts is dropped."
+    about = "A human's answer to the active input request of a case. White space around both texts is dropped."
     members = {
         "inputRequestId": "The `inputRequest.id` of the case, or the `inputRequestId` of the webhook.",
-        "providedContext": "The answer. The agent knows it from then on and goes on with the case.",
+        "providedContext": "The answer. The agent knows it from then on and does what it says. It may end the case.",
     }

@@ -17,7 +17,8 @@ _SUMMARIES = {
 }
 _DELIVERY = (
     "Sent to the case's `clientWebhookUrl` as `content-type: application/json`. Any 2xx is success. One attempt is "
-    "made, also across crashes, and a failure is recorded and not repeated: poll what you must not miss."
+    "made, also across crashes, and a failure is recorded and not repeated: poll what you must not miss. The network "
+    "may still deliver it twice, with the same `event_id`. Unsigned: read the case before you act on it."
 )
 
 

@@ -38,5 +38,7 @@ class DescriptionGenerator(SchemaGenerator):
         components["responses"] = list_shared_responses()
         document["webhooks"] = describe_webhooks()
         document["info"]["description"] = ABOUT
+        # Relative, so that it is true of every installation.
+        document["servers"] = [{"url": "/"}]
         document["tags"] = TAGS
         return document

@@ -19,7 +19,6 @@ from cases.api.openapi.refusals import (
     WITH_IDEMPOTENCY_KEY,
     describe_refusals,
     list_refusal_headers,
-    make_answer,
 )
 from cases.api.openapi.schemas import Schema, refer
 from cases.api.serializers import AnswerSerializer, NewCaseSerializer
@@ -79,7 +78,7 @@ def _describe(
         tags=tags,
         parameters=[*parameters, *list_refusal_headers(has_idempotency_key=takes_key)],
         request=request,
-        responses=responses | describe_refusals((*EVERYWHERE, *refusals), invalid or make_answer("INVALID_REQUEST")),
+        responses=responses | describe_refusals((*EVERYWHERE, *refusals), invalid),
     )
 
 
@@ -92,9 +91,10 @@ class DescribeCases(OpenApiViewExtension):
                 "listCases",
                 "List your cases",
                 "Your own cases, newest first, a page at a time. Filters are joined with AND. Follow `nextCursor` with "
-                "the same filters until it is `null`: cases that are opened meanwhile stand before the first page, so "
-                "nothing is skipped or shown twice.\n\nTo notice changes without webhooks, ask with `updatedAfter` a "
-                "minute below the largest `updatedAt` you have seen, and go by `caseId` and `updatedAt`.",
+                "the same filters until it is `null`; the cursor does not hold them. Cases that are opened meanwhile "
+                "stand before the first page, so nothing is skipped or shown twice.\n\nTo notice changes without "
+                "webhooks, ask with `updatedAfter` a minute below the largest `updatedAt` you have seen, and go by "
+                "`caseId` and `updatedAt`.",
                 CASES,
                 parameters=FILTERS,
                 responses=_answer(200, "ListCasesAnswer", "A page of cases.", {"A page": examples.CASE_PAGE}),
@@ -151,9 +151,10 @@ class DescribeInput(OpenApiViewExtension):
             @_describe(
                 "provideInput",
                 "Answer a case's question",
-                "Stores a human's answer and queues it. The question is `RESOLVED` at once; the case may read "
-                "`INPUT_NEEDED` until a worker has taken the answer up. Of two answers at once exactly one is taken. "
-                "Checked in this order: the case waits, the id is that of the open question, nobody has answered it.",
+                "Stores a human's answer to the case's active input request and queues it. That is `RESOLVED` at once; "
+                "the case may read `INPUT_NEEDED` until a worker has taken the answer up. Of two answers at once "
+                "exactly one is taken. Checked in this order: the case waits, the id is that of the active input "
+                "request, nobody has answered it.",
                 HUMANS,
                 parameters=(CASE_ID, IDEMPOTENCY_KEY, REPLAYED),
                 request=_take(AnswerSerializer, {"An answer": examples.PROVIDED_INPUT}),
@@ -183,9 +184,9 @@ class DescribeCancel(OpenApiViewExtension):
             @_describe(
                 "cancelCase",
                 "Cancel a case",
-                "Ends a case within the request, with the `resultStatus` `cancelled`: an open question is `RESOLVED`, "
-                "one `case.failed` goes out, and no mail leaves any more. A second call answers the same. A body is "
-                "not read.",
+                "Ends a case within the request, with the `resultStatus` `cancelled`: an active input request is "
+                "`RESOLVED`, one `case.failed` goes out, and no mail leaves any more. A second call answers the same. "
+                "A body is not read.",
                 CASES,
                 parameters=(CASE_ID,),
                 responses=_answer(202, "CancelCaseAnswer", "Ended.", {"Ended": examples.CANCELLED_CASE}),

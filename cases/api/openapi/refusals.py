@@ -8,7 +8,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
 from cases.api.errors import INTERNAL_ERROR, NOT_FOUND, TOO_LARGE, make_envelope
-from cases.api.openapi.schemas import Schema, refer
+from cases.api.openapi.schemas import Schema, describe_codes, refer
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ REFUSALS = {
     "INVALID_REQUEST": Refusal(
         400,
         "Malformed JSON, a wrong type, a missing or unusable value. `details` lists every fault at once.",
-        "The request's query string or charset cannot be read.",
+        "This server does not answer for the host that the header Host names.",
     ),
     "UNAUTHORIZED": Refusal(
         401, "No API key, or one that is not known.", "Send a valid API key in the header x-api-key."
@@ -36,20 +36,22 @@ REFUSALS = {
     "ATTACHMENT_NOT_FOUND": Refusal(
         404, "The case has no attachment with this id.", "The case has no attachment with this id."
     ),
-    "NOT_FOUND": Refusal(404, "There is no such route.", NOT_FOUND),
+    "NOT_FOUND": Refusal(404, "There is no such route. Comes before any look at the API key.", NOT_FOUND),
     "METHOD_NOT_ALLOWED": Refusal(
-        405, "The route does not take this method.", "This route does not take this method; see the header Allow."
+        405,
+        "The route does not take this method. Comes after the key is looked at: a bad one is told first.",
+        "This route does not take this method; see the header Allow.",
     ),
     "CASE_NOT_WAITING_FOR_INPUT": Refusal(
         409, "The case asks nothing at the moment.", "The case does not wait for input."
     ),
     "INPUT_REQUEST_MISMATCH": Refusal(
         409,
-        "The id is not that of the open question.",
+        "The id is not that of the active input request.",
         "This is not the case's active input request; read the case for its id.",
     ),
     "INPUT_REQUEST_NOT_PENDING": Refusal(
-        409, "The question was answered already.", "This input request has been answered already."
+        409, "The input request was answered already.", "This input request has been answered already."
     ),
     "CASE_ALREADY_FINISHED": Refusal(
         409, "The case ended otherwise.", "The case has ended already, so there is nothing to cancel."
@@ -62,7 +64,8 @@ REFUSALS = {
     "PAYLOAD_TOO_LARGE": Refusal(413, "The body is larger than 1 MB.", TOO_LARGE),
     "UNSUPPORTED_MEDIA_TYPE": Refusal(
         415,
-        "The body is not `application/json` in plain UTF-8.",
+        "The `content-type` is not `application/json`, it names a charset other than UTF-8, or the body is compressed. "
+        "A body whose bytes are no UTF-8 gets 400.",
         "Send the body as content-type: application/json.",
     ),
     "IDEMPOTENCY_KEY_REUSED": Refusal(
@@ -78,6 +81,8 @@ REFUSALS = {
     "INTERNAL_ERROR": Refusal(500, "Our fault. The request may be repeated.", INTERNAL_ERROR),
 }
 
+# All that can be wrong with a request whose body and query are not read.
+MALFORMED = "The request itself is malformed, such as by a header `Host` that this server does not answer for."
 # What any route answers that a client with a key calls.
 EVERYWHERE = ("INVALID_REQUEST", "UNAUTHORIZED", "FORBIDDEN", "RATE_LIMITED", "INTERNAL_ERROR")
 WITH_BODY = ("PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE")
@@ -93,19 +98,26 @@ def make_answer(code: str) -> dict[str, Any]:
     return make_envelope(code, REFUSALS[code].message)
 
 
-def describe_refusals(codes: tuple[str, ...], invalid: dict[str, Any]) -> dict[int, OpenApiResponse]:
-    """Returns one response for each status that `codes` bring; `invalid` is the route's own INVALID_REQUEST."""
+def describe_refusals(codes: tuple[str, ...], invalid: dict[str, Any] | None) -> dict[int, OpenApiResponse]:
+    """Returns one response for each status that `codes` bring.
+
+    `invalid` is the route's own INVALID_REQUEST; None where the route reads neither a body nor a query.
+    """
     by_status: dict[int, list[str]] = {}
     for code in codes:
         by_status.setdefault(REFUSALS[code].status, []).append(code)
     return {status: _describe(by_status[status], invalid) for status in sorted(by_status)}
 
 
-def _describe(codes: list[str], invalid: dict[str, Any]) -> OpenApiResponse:
-    shown = {code: invalid if code == "INVALID_REQUEST" else make_answer(code) for code in codes}
+def _describe(codes: list[str], invalid: dict[str, Any] | None) -> OpenApiResponse:
+    shown = {code: make_answer(code) for code in codes}
+    told = {code: REFUSALS[code].when for code in codes}
+    if "INVALID_REQUEST" in codes:
+        shown["INVALID_REQUEST"] = invalid or shown["INVALID_REQUEST"]
+        told["INVALID_REQUEST"] = told["INVALID_REQUEST"] if invalid else MALFORMED
     return OpenApiResponse(
         response=narrow(codes),
-        description="\n\n".join(f"`{code}`: {REFUSALS[code].when}" for code in codes),
+        description="\n\n".join(f"`{code}`: {when}" for code, when in told.items()),
         examples=[
             OpenApiExample(code.replace("_", " ").lower(), summary=code, value=value) for code, value in shown.items()
         ],
@@ -113,8 +125,8 @@ def _describe(codes: list[str], invalid: dict[str, Any]) -> OpenApiResponse:
 
 
 def narrow(codes: list[str]) -> Schema:
-    """Returns the schema of an error answer whose code is one of `codes`."""
-    return {"allOf": [refer("ErrorAnswer")], "properties": {"error": {"properties": {"code": {"enum": codes}}}}}
+    """Returns the schema of an error answer whose code is one of `codes`, or one that came later."""
+    return {"allOf": [refer("ErrorAnswer")], "properties": {"error": {"properties": {"code": describe_codes(codes)}}}}
 
 
 def list_refusal_headers(*, has_idempotency_key: bool) -> list[OpenApiParameter]:

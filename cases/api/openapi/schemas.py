@@ -1,6 +1,7 @@
-"""Schemas of what the API answers and sends; must not be looser than `cases.representation`.
+"""Schemas of what the API answers and sends; must name every member that `cases.representation` gives.
 
-Our own objects are closed (`additionalProperties: false`), so that a member nobody described is found.
+Objects are open, and so are the codes of errors: a client that is generated from here has to live with a member and a
+code that come later. The tests close both before they compare, so that what nobody described is found.
 """
 
 from __future__ import annotations
@@ -30,14 +31,18 @@ def describe(schema: Schema, about: str) -> Schema:
 
 
 def make_object(about: str, members: Schema, *, optional: tuple[str, ...] = ()) -> Schema:
-    """Returns a closed object in which every member is required but the `optional` ones."""
+    """Returns an open object in which every listed member is required but the `optional` ones."""
     return {
         "type": "object",
         "description": about,
         "properties": members,
         "required": [name for name in members if name not in optional],
-        "additionalProperties": False,
     }
+
+
+def describe_codes(codes: list[str]) -> Schema:
+    """Returns the schema of an error's code: any text, as codes may be added; `x-error-codes` lists the known ones."""
+    return TEXT | {"examples": codes, "x-error-codes": codes}
 
 
 def make_envelope(data: str) -> Schema:
@@ -95,7 +100,7 @@ def _list_parts() -> dict[str, Schema]:
             optional=("role", "company", "tone"),
         ),
         "InputRequest": make_object(
-            "A question to a human on your side.",
+            "An input request: a question to a human on your side.",
             {
                 "id": describe(UUID, "Goes into `inputRequestId` of the answer."),
                 "question": TEXT,
@@ -146,7 +151,11 @@ def _list_answers() -> dict[str, Schema]:
             "A file with a link to its content.",
             _list_attachment_members()
             | {
-                "downloadUrl": {"type": "string", "format": "uri", "description": "Use it at once; do not store it."},
+                "downloadUrl": {
+                    "type": "string",
+                    "format": "uri",
+                    "description": "At the mail provider's host, for about an hour. Use it at once; do not store it.",
+                },
                 "expiresAt": {
                     "type": "string",
                     "format": "date-time",
@@ -186,7 +195,10 @@ def _describe_case() -> Schema:
         },
         "inputRequest": {
             "oneOf": [refer("InputRequest"), {"type": "null"}],
-            "description": "The newest question of the case; `null` while it never had one.",
+            "description": (
+                "The newest input request of the case; `null` while it never had one. While the case is "
+                "`INPUT_NEEDED` it is the active one, which can be answered while it is `PENDING`."
+            ),
         },
         "metadata": describe(ANY_OBJECT, "Only with `expand=metadata`, and only when it was given."),
         "failureReason": {
@@ -219,14 +231,14 @@ def _list_errors(codes: list[str]) -> dict[str, Schema]:
         {
             "field": describe(
                 TEXT,
-                "The path of the member in the body, such as `counterparty.address`, or the name of the parameter. "
-                "Empty for the body as a whole.",
+                "The path of the member in the body, such as `counterparty.address` or `constraints.1`, or the name of "
+                "the parameter or header. What is wrong with the body as a whole has no field: `message` says it.",
             ),
             "message": describe(TEXT, "What is wrong, as it reads on from the field's name."),
         },
     )
     error = make_object(
-        "What went wrong. Branch on `code`; `message` is for people and may change.",
+        "What went wrong. Branch on the HTTP status and on `code`; `message` is for people and may change.",
         {
             "code": refer("ErrorCode"),
             "message": {"type": "string", "minLength": 1},
@@ -241,7 +253,10 @@ def _list_errors(codes: list[str]) -> dict[str, Schema]:
         optional=("details",),
     )
     return {
-        "ErrorCode": {"type": "string", "enum": codes, "description": "What a program can act on."},
+        "ErrorCode": describe(
+            describe_codes(codes),
+            "What a program can act on. Open: codes may be added. Treat one that you do not know by the HTTP status.",
+        ),
         "Fault": fault,
         "Error": error,
         "ErrorAnswer": make_object(
@@ -300,7 +315,7 @@ def _describe_event(notice: Notice, status: Status, own: Schema) -> Schema:
         "event_id": {
             "type": "string",
             "pattern": f"^evt_{uuid}_{notice.replace('.', '_')}_[0-9]+$",
-            "description": "The same at every attempt and redelivery: act once for each.",
+            "description": "The same however often the event arrives: act once for each.",
         },
         "event_type": {"type": "string", "const": str(notice)},
         "timestamp": {**refer("Timestamp"), "description": "The case's `updatedAt` at the event."},

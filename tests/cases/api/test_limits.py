@@ -93,6 +93,15 @@ def test_a_long_pause_saves_up_one_minute_s_worth_and_no_more(clocks: Clocks) ->
     assert [wait == 0 for wait in take_many(4, per_minute=3)] == [True, True, True, False]
 
 
+def test_a_database_whose_clock_is_set_back_locks_nobody_out(clocks: Clocks) -> None:
+    take_many(3, per_minute=3)
+    clocks.move_to(NOW - timedelta(hours=1))
+    limits._refused.clear()
+
+    assert limits.check("key:1", 3) == 0
+    assert [wait == 0 for wait in take_many(4, per_minute=3)] == [True, True, True, False]
+
+
 @pytest.mark.parametrize("per_minute", [1, 7, 59, 60, 100])
 def test_who_keeps_to_the_limit_in_every_minute_never_meets_it(clocks: Clocks, per_minute: int) -> None:
     for minute in range(3):
