@@ -45,7 +45,7 @@ class AgentMailWebhookView(View):
         except UnreadablePostError:
             return _refuse(400, "INVALID_REQUEST", "The body could not be read to its end.")
         if len(raw_body) > MAX_BODY_BYTES:
-            return _refuse(413, "INVALID_REQUEST", f"The body is larger than {MAX_BODY_BYTES} bytes.")
+            return _refuse(413, "PAYLOAD_TOO_LARGE", f"The body is larger than {MAX_BODY_BYTES} bytes.")
         try:
             delivery_id = verify_webhook(raw_body, request.headers, settings.AGENTMAIL_WEBHOOK_SECRETS, now)
         except WebhookRefused as refusal:
@@ -67,7 +67,7 @@ class AgentMailWebhookView(View):
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseNotAllowed:
         """Answers 405 in the envelope that every error has."""
         answer = HttpResponseNotAllowed(["POST"], content_type="application/json")
-        answer.content = _refuse(405, "INVALID_REQUEST", "This address takes POST only.").content
+        answer.content = _refuse(405, "METHOD_NOT_ALLOWED", "This address takes POST only.").content
         return answer
 
 

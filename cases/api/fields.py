@@ -23,8 +23,8 @@ from webhooks.address import check_url
 REQUIRED = "is required"
 MAX_ADDRESS = 254  # RFC 5321 section 4.5.3.1.3, without the angle brackets
 MAX_LOCAL_PART = 64  # RFC 5321 section 4.5.3.1.1
-# Control characters and the two Unicode line ends, each of which could break a mail's header line; and what turns the
-# direction of writing, with which a name can be made to look like another.
+# Control characters and the two Unicode line ends, each of which could break a mail's header line; and what overrides
+# the direction of writing, with which a name can be made to look like another. Its mere marks are part of some names.
 _BREAKING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _is_mail_address = EmailValidator(allowlist=[])
 
@@ -61,7 +61,8 @@ class TextField(_Text):
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.refuse_type()
-        if not self.may_be_empty and not data.strip():
+        # A zero-width space is no white space to `strip`, and nobody can see it.
+        if not self.may_be_empty and not any(char.isprintable() and not char.isspace() for char in data):
             raise ValidationError("must not be empty")
         if len(data) > self.max_characters:
             raise ValidationError(f"must have at most {self.max_characters:,} characters")

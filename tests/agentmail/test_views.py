@@ -188,7 +188,7 @@ def test_an_event_beyond_the_apis_own_limit_is_taken_up_to_a_megabyte_and_a_half
 def test_a_larger_body_is_refused_in_the_envelope(http: Client) -> None:
     answer = post(http, b" " * 1_500_001)
 
-    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "INVALID_REQUEST")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "PAYLOAD_TOO_LARGE")
     assert ProviderEvent.objects.count() == 0
 
 
@@ -198,7 +198,7 @@ def test_other_methods_are_refused_in_the_envelope(http: Client, method: str) ->
     answer: HttpResponse = getattr(http, method)("/webhook")
 
     assert (answer.status_code, answer["Allow"]) == (405, "POST")
-    assert method == "head" or json.loads(answer.content)["error"]["code"] == "INVALID_REQUEST"
+    assert method == "head" or json.loads(answer.content)["error"]["code"] == "METHOD_NOT_ALLOWED"
 
 
 @pytest.mark.django_db(transaction=True)

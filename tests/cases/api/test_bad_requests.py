@@ -54,6 +54,7 @@ FAULTY_MEMBERS: list[tuple[str, Any, str]] = [
     ("counterparty.address", 5, "counterparty.address must be a string."),
     ("counterparty.name", MISSING, "counterparty.name is required."),
     ("counterparty.name", "", "counterparty.name must not be empty."),
+    ("counterparty.name", "\u200b\ufeff", "counterparty.name must not be empty."),
     ("counterparty.name", "Maya\r\nBcc: x@y.example", "counterparty.name must be one line without control characters."),
     ("counterparty.name", "Maya\u2028Chen", "counterparty.name must be one line without control characters."),
     ("counterparty.name", "Maya\x1b[31m", "counterparty.name must be one line without control characters."),

@@ -247,6 +247,19 @@ def test_a_member_that_nobody_described_is_found(description: Description, name:
     assert any("'surprise' was unexpected" in fault for fault in faults)
 
 
+@pytest.mark.parametrize("name", ["Case", "OpenedCase", "Attachment", "ErrorAnswer", "CaseFailedEvent"])
+def test_the_published_schemas_leave_room_for_members_and_codes_to_come(description: Description, name: str) -> None:
+    published = description.published["components"]["schemas"]
+
+    assert published[name].get("additionalProperties", True) is True
+    assert "enum" not in published["ErrorCode"]
+    assert '"additionalProperties": false' not in json.dumps(published)
+
+
+def test_closing_leaves_request_bodies_open(description: Description) -> None:
+    assert description.list_faults(description.get_schema("NewCase"), make_body() | {"surprise": 1}) == []
+
+
 # -- Webhooks
 
 

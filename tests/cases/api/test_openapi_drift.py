@@ -90,7 +90,7 @@ def _list_codes(path: Path) -> Iterator[str]:
 def test_the_description_has_every_code_that_the_code_can_raise_and_no_other(description: Description) -> None:
     raised = {code for path in API_FILES for code in _list_codes(path)}
 
-    assert set(description.get_schema("ErrorCode")["enum"]) == raised
+    assert set(description.get_schema("ErrorCode")["x-error-codes"]) == raised
 
 
 def test_every_code_belongs_to_an_answer(description: Description) -> None:
@@ -102,9 +102,9 @@ def test_every_code_belongs_to_an_answer(description: Description) -> None:
     for answer in answers:
         schema = answer["content"]["application/json"]["schema"]
         if "allOf" in schema:
-            told |= set(schema["properties"]["error"]["properties"]["code"]["enum"])
+            told |= set(schema["properties"]["error"]["properties"]["code"]["x-error-codes"])
 
-    assert told == set(description.get_schema("ErrorCode")["enum"])
+    assert told == set(description.get_schema("ErrorCode")["x-error-codes"])
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,8 @@ PROVOKED = [
     Provoked("cancelCase", f"/cases/{NOBODY}/cancel", "CASE_NOT_FOUND", {}),
     Provoked("cancelCase", "/cases/{other}/cancel", "FORBIDDEN", {}),
     Provoked("cancelCase", "/cases/{case}/cancel", "CASE_ALREADY_FINISHED", {}, "COMPLETED"),
+    Provoked("cancelCase", "/cases/{case}/cancel", "INVALID_REQUEST", {}, headers={"HTTP_HOST": "evil.example"}),
+    Provoked("getAttachment", "/cases/{case}/attachments/1", "INVALID_REQUEST", headers={"HTTP_HOST": "evil.example"}),
     Provoked("provideInput", f"/cases/{NOBODY}/input", "CASE_NOT_FOUND", ANSWER),
     Provoked("provideInput", "/cases/{other}/input", "FORBIDDEN", ANSWER),
     Provoked("provideInput", "/cases/{case}/input", "CASE_NOT_WAITING_FOR_INPUT", ANSWER),
@@ -208,6 +210,24 @@ def test_what_belongs_to_no_route_is_described_too(api: Api, description: Descri
     assert description.check_response(shared["MethodNotAllowed"], wrong_method) in _list_shown(
         shared["MethodNotAllowed"]
     )
+
+
+def test_an_unknown_route_is_told_before_the_key_and_a_wrong_method_after_it(api: Api) -> None:
+    nobody: dict[str, Any] = {"HTTP_X_API_KEY": ""}
+
+    answers = [api.send("DELETE", "/nothing", **nobody), api.send("DELETE", "/cases", **nobody)]
+
+    assert [answer.status_code for answer in [*answers, api.send("DELETE", f"/cases/{NOBODY}")]] == [404, 401, 405]
+
+
+def test_a_route_that_reads_no_body_and_no_query_refuses_a_malformed_request_as_the_description_shows(
+    api: Api, description: Description
+) -> None:
+    responses = description.get_operation("cancelCase").text["responses"]
+
+    answer = api.send("POST", f"/cases/{NOBODY}/cancel", HTTP_HOST="evil.example")
+
+    assert description.check_answer("cancelCase", answer) in _list_shown(responses["400"])
 
 
 def test_a_revoked_key_and_one_that_asks_too_much_are_refused_as_the_description_shows(
