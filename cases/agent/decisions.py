@@ -76,10 +76,14 @@ class GoalAchieved(_Frozen):
 
 
 class FailedRejected(_Frozen):
-    """The counterparty said no, or a human gave the case up; `reason` is shown to the client."""
+    """The counterparty said no, or a human gave the case up; `reason` is shown to the client.
+
+    asks_not_to_be_written_to: they want no more mail at all, not only no part in this.
+    """
 
     kind: Literal["FAILED_REJECTED"]
     reason: Sentence
+    asks_not_to_be_written_to: bool = False
     evidence: Annotated[tuple[Evidence, ...], Field(max_length=500)] = ()
     rationale: Rationale = ""
     confidence: Confidence = 1.0

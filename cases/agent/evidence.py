@@ -15,11 +15,15 @@ from typing import Any
 from cases.agent.comparing import find_amounts, fold_letters, split_words
 from cases.agent.decisions import Evidence
 from cases.agent.offline.dates import find_dates
-from cases.agent.offline.reading import fold
+from cases.agent.offline.letters import is_derived
+from cases.agent.offline.reading import Reply, fold
+from cases.agent.offline.signals import wants_file
 from cases.agent.protocol import CaseView
-from cases.agent.text import MAX_CHARS, find_own_words
+from cases.agent.text import find_own_words
 from cases.agent.wanted import WantedField
 
+# Before the number of a human answer, where evidence would name a message.
+HUMAN = "human:"
 # Up to here people write numbers as words, in any language: the quoted passage has to do.
 LARGEST_WORDED_NUMBER = 12
 # Of the words of a text value that its source must hold, when the value does not stand there as it is.
@@ -57,19 +61,37 @@ def check_evidence(
 ) -> list[str]:
     """Return one sentence for each value that cannot be found where the evidence says, at most 20; [] when all can.
 
-    Sources are the messages of people other than us, by `message_id`, with their files' names, and human answers as
-    `human:<n>`. Texts, numbers and dates must stand there; a boolean, a choice of the schema (`fields`) or a small
-    number needs a passage that is quoted from there.
+    Sources are the messages of the counterparty's people, by `message_id`: their own words, without what they quote,
+    and their files' names; and human answers as `human:<n>`. Texts, numbers and dates must stand there; a boolean, a
+    choice of the schema (`fields`) or a small number needs a passage that is quoted from there. What only a file can
+    make true, such as "ndaReceived", needs a file.
     """
     sources = _list_sources(view)
     choices = {field.name: (*field.choices, *field.item_choices) for field in fields}
+    absent = _list_absent_files(view, fields)
     faults: list[str] = []
     for path, value in _list_leaves(result):
         name = path[0] if path else ""
         claims = [entry for entry in evidence if _covers(entry.field, path)]
+        if value is True and name in absent and not any(entry.message_id.startswith(HUMAN) for entry in claims):
+            faults.append(f"{'.'.join(path)}: no file has come")
+            continue
         if not any(_is_proven(value, entry, sources, choices.get(name, ())) for entry in claims):
             faults.append(f"{'.'.join(path)}: {_describe_fault(claims, sources)}")
     return faults[:20]
+
+
+def _list_absent_files(view: CaseView, fields: Sequence[WantedField]) -> frozenset[str]:
+    """Return the fields such as "ndaReceived" that only a file can make true, while none has come."""
+    people = (message for message in view.thread if message.sender != "us" and not message.is_automatic)
+    if any(Reply(message).documents for message in people):
+        return frozenset()
+    is_about_files = wants_file(view.objective)
+    return frozenset(
+        field.name
+        for field in fields
+        if is_derived(field) and (is_about_files or wants_file(f"{field.label} {field.description}"))
+    )
 
 
 def check_refusal(evidence: Sequence[Evidence], view: CaseView) -> list[str]:
@@ -85,14 +107,17 @@ def check_refusal(evidence: Sequence[Evidence], view: CaseView) -> list[str]:
 
 def _list_sources(view: CaseView) -> dict[str, _Source]:
     sources: dict[str, _Source] = {}
+    heard_until = view.human_answers[-1].answered_at if view.human_answers else None
     for message in view.thread:
-        if message.sender != "us" and not message.is_automatic:
+        # A stranger's word counts once a human of ours has spoken with it in view.
+        is_known = heard_until is not None and message.sent_at <= heard_until
+        if not message.is_automatic and (message.sender == "counterparty" or (message.sender == "other" and is_known)):
             names = "\n".join(attachment.name for attachment in message.attachments)
-            words = find_own_words(message.text) or message.text[:MAX_CHARS]
-            sources[message.message_id] = _Source(f"{words}\n{names}", message.sent_at.date())
+            # What is quoted, forwarded or a footer is nobody's word, even where a mail holds nothing else.
+            sources[message.message_id] = _Source(f"{find_own_words(message.text)}\n{names}", message.sent_at.date())
     for number, answer in enumerate(view.human_answers, start=1):
         # "Is the total 2,450?" - "Yes": the figure stands in the question that the human has read.
-        sources[f"human:{number}"] = _Source(f"{answer.answer}\n{answer.question}", answer.answered_at.date())
+        sources[f"{HUMAN}{number}"] = _Source(f"{answer.answer}\n{answer.question}", answer.answered_at.date())
     return sources
 
 

@@ -4,14 +4,17 @@ No wording of a prompt is a boundary, so these limits are code: plain text, no l
 the case does not already hold, nothing invisible, nothing of the private knowledge.
 """
 
+import base64
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from cases.agent.comparing import find_numbers, fold_letters, split_words
+from cases.agent.comparing import find_amounts, find_numbers, fold_letters, split_words
 from cases.agent.protocol import CaseView
 
 MAX_SUBJECT_CHARS = 200
@@ -43,6 +46,9 @@ _DOMAIN = re.compile(
 _FILE_ENDINGS = frozenset(
     ("pdf", "doc", "docx", "odt", "rtf", "txt", "xls", "xlsx", "csv", "ppt", "png", "jpg", "jpeg", "gif", "ics", "json")
 )
+# "4 8 2 0 0" and "4-8-2-0-0".
+_SPELLED_NUMBER = re.compile(r"(?<![\w.,])\d(?:[ \-_.*,/|]{1,3}\d){2,20}(?!\w)")
+_CODED = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
 _COMMON_WORDS = frozenset(
     ("yes", "true", "false", "none", "null", "low", "high", "medium", "open", "any", "all", "the")
 )
@@ -115,6 +121,10 @@ class _PublicCase:
     @cached_property
     def numbers(self) -> frozenset[str]:
         return find_numbers(self.given)
+
+    @cached_property
+    def amounts(self) -> frozenset[Decimal]:
+        return find_amounts(self.given)
 
 
 def _check_form(text: str, subject: str) -> Iterator[GuardHit]:
@@ -201,19 +211,40 @@ def _find_addresses(folded: str) -> set[str]:
 def _check_private(text: str, private: Any, case: _PublicCase) -> Iterator[GuardHit]:
     if private is None:
         return
-    folded, words, numbers = fold_letters(text), frozenset(split_words(text)), find_numbers(text)
-    for leaf in _list_leaves(private):
-        if isinstance(leaf, bool) or leaf is None:
-            continue
-        if _leaks(leaf, folded, words, numbers, case):
+    secrets = [leaf for leaf in _list_leaves(private) if not isinstance(leaf, bool) and leaf is not None]
+    for said in (_Said(text), *map(_Said, _decode(text))):
+        if any(_leaks(leaf, said, case) for leaf in secrets):
             yield GuardHit("private", "something of the private knowledge")
             return
 
 
-def _leaks(leaf: Any, folded: str, words: frozenset[str], numbers: frozenset[str], case: _PublicCase) -> bool:
+class _Said:
+    """An outgoing text in the forms that private knowledge is compared with."""
+
+    def __init__(self, text: str) -> None:
+        self.folded = fold_letters(text)
+        self.words = frozenset(split_words(text))
+        spelled = (re.sub(r"\D", "", match[0]) for match in _SPELLED_NUMBER.finditer(text))
+        self.numbers = find_numbers(text) | {number.lstrip("0") for number in spelled}
+        self.amounts = find_amounts(text)
+
+
+def _decode(text: str) -> Iterator[str]:
+    """Yield what base64 and hexadecimal passages of the text say."""
+    for match in _CODED.finditer(text):
+        code = match[0].rstrip("=").translate({ord("-"): "+", ord("_"): "/"})
+        with suppress(ValueError):
+            yield base64.b64decode(code + "=" * (-len(code) % 4)).decode("utf-8", "ignore")
+        with suppress(ValueError):
+            yield bytes.fromhex(code).decode("utf-8", "ignore")
+
+
+def _leaks(leaf: Any, said: _Said, case: _PublicCase) -> bool:
+    folded, words, numbers = said.folded, said.words, said.numbers
+    if isinstance(leaf, float) and not leaf.is_integer():
+        return Decimal(str(leaf)).normalize() in said.amounts - case.amounts
     if isinstance(leaf, int | float):
-        whole = find_numbers(f"{leaf:.0f}" if isinstance(leaf, float) else str(leaf))
-        secret = {number for number in whole if len(number) >= 2}
+        secret = {number for number in find_numbers(str(int(leaf))) if len(number) >= 2}
         return bool(secret & numbers - case.numbers)
     secret_text = fold_letters(str(leaf))
     # A figure inside a private sentence tells as much as the sentence; a year near now does not.

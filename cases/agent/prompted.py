@@ -4,7 +4,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Protocol, cast
 
 from cases.agent.answers import JUDGING, WRITING, Answer, DraftedMail
@@ -21,7 +20,8 @@ from cases.agent.decisions import (
 from cases.agent.evidence import check_evidence, check_refusal
 from cases.agent.guard import check_outgoing
 from cases.agent.prompting import Operation, Prompt, compose_prompt
-from cases.agent.protocol import AgentUnusable, CaseView, Draft, Outcome, RunAudit
+from cases.agent.protocol import AgentError, AgentUnusable, CaseView, Draft, Outcome, RunAudit
+from cases.agent.protocol import Usage as Usage
 from cases.agent.schema import ResultSchema, compile_result_schema
 
 GUARD = "guard"
@@ -37,16 +37,6 @@ class ModelCall:
     prompt: Prompt
     forms: tuple[type[Answer], ...]
     check: Callable[[Answer], list[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What the tries of one call took; cost in US dollars, None when the price is not known."""
-
-    model: str
-    tokens_in: int = 0
-    tokens_out: int = 0
-    cost_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +112,8 @@ class PromptedAgent:
 
         try:
             reply = self._client.ask(ModelCall(prompt, forms, check))
-        except AgentUnusable as error:
-            error.audit = audit(error.usage if isinstance(error, UnusableAnswer) else Usage(self._client.model))
+        except AgentError as error:
+            error.audit = audit(error.usage or Usage(model=""))
             raise
         return restore_ids(reply.answer, prompt.aliases), audit(reply.usage)
 

@@ -127,6 +127,16 @@ class RunAudit:
     message_ids: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the tries of one call took; cost in US dollars, None when the price is not known."""
+
+    model: str
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: Decimal | None = None
+
+
 Value = TypeVar("Value", covariant=True)
 
 
@@ -155,7 +165,13 @@ class Agent(Protocol):
 
 
 class AgentError(Exception):
-    """No outcome. `reason` is a sentence for the log and the support page."""
+    """No outcome. `reason` is a sentence for the log and the support page.
+
+    `usage` and `audit` are what the tries took all the same, where the agent knows: they are paid for.
+    """
+
+    usage: Usage | None = None
+    audit: RunAudit | None = None
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -175,12 +191,7 @@ class AgentMisconfigured(AgentError):
 
 
 class AgentUnusable(AgentError):
-    """The agent answered, re-asks included, but with nothing that may be used: a human has to look.
-
-    `audit` is what the tries took, where the agent knows.
-    """
-
-    audit: RunAudit | None = None
+    """The agent answered, re-asks included, but with nothing that may be used: a human has to look."""
 
 
 class AgentOverBudget(AgentMisconfigured):

@@ -9,7 +9,7 @@ from typing import Any
 from agentmail.inbound import AutomaticKind
 from agentmail.reading import MailMessage
 from cases.agent.protocol import AttachmentView, CaseView, HumanAnswer, Persona, Reason, Sender, ThreadMessage
-from cases.handlers.seen import UNREADABLE_VARIANTS
+from cases.handlers.seen import UNREADABLE_VARIANTS, is_unproven
 from cases.models import Case, InputRequest
 
 # At these anyone can have an address, so sharing the domain says nothing about who writes.
@@ -120,7 +120,7 @@ def _view_message(message: MailMessage, case: Case) -> ThreadMessage:
 def _name_side(message: MailMessage, case: Case) -> Sender:
     if message.direction == "outbound":
         return "us"
-    if message.variant == "unauthenticated":
+    if is_unproven(message):
         # Anybody can write any sender: without proof it is nobody's word but a stranger's.
         return "other"
     return "counterparty" if is_counterparty(message.from_address, case.counterparty_address) else "other"

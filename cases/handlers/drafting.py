@@ -10,16 +10,17 @@ from cases.agent.decisions import InputNeeded
 from cases.agent.protocol import AgentUnusable, Draft, Outcome, Reason
 from cases.coverage import list_answered_ids
 from cases.handlers.briefing import build_view
+from cases.handlers.budget import MeteredAgent
 from cases.handlers.ending import conclude
 from cases.handlers.limiting import limit_draft
 from cases.handlers.runs import RULES, freeze_case_mail, store_run
 from cases.handlers.seen import is_person
-from cases.handlers.sending import send_frozen_mail
+from cases.handlers.sending import describe_closed_address, find_closed_address, send_frozen_mail
 from cases.handlers.tools import Tools, release_connection
 from cases.ledger import Claim
 from cases.models import Case
 from cases.transitions import lock_case
-from cases.workflow import HumanAsked, MailKind
+from cases.workflow import HumanAsked, MailKind, SendRefused
 
 
 def draft_and_send(claimed: Claim, case: Case, kind: MailKind, thread: ThreadView | None, tools: Tools) -> None:
@@ -27,6 +28,11 @@ def draft_and_send(claimed: Claim, case: Case, kind: MailKind, thread: ThreadVie
 
     Raises LeaseLost, AgentTemporary or AgentMisconfigured; nothing is frozen then, and the event is tried again.
     """
+    closed = find_closed_address(case)
+    if closed is not None:
+        # Looked at again, under the case's lock, before every attempt to send; here it saves a draft.
+        conclude(claimed, SendRefused(describe_closed_address(case, closed)), closed.value, tools)
+        return
     if thread is None and case.thread_id:
         release_connection()
         thread = read_thread(case.id, client=tools.mail)
@@ -35,9 +41,9 @@ def draft_and_send(claimed: Claim, case: Case, kind: MailKind, thread: ThreadVie
     answers = list_answered_ids(case)
     reason: Reason = "outreach" if kind is MailKind.OUTREACH else "follow_up"
     view = build_view(case, messages, reason, case.get_now(tools.read_clock()))
-    release_connection()
+    agent = MeteredAgent(tools.agent, case, tools)
     try:
-        outcome = tools.agent.draft_outreach(view) if kind is MailKind.OUTREACH else tools.agent.draft_follow_up(view)
+        outcome = agent.draft_outreach(view) if kind is MailKind.OUTREACH else agent.draft_follow_up(view)
     except AgentUnusable as error:
         question = f"The agent could not write this message: {error.reason} What should be written to them?"
         outcome = Outcome(
@@ -45,6 +51,7 @@ def draft_and_send(claimed: Claim, case: Case, kind: MailKind, thread: ThreadVie
         )
     limited = limit_draft(outcome, view)
     value, audit = limited.value, limited.audit
+    agent.count_limits(audit)
     # The decision and its mail are frozen together: a second worker repeats them and never thinks twice.
     with transaction.atomic():
         locked = lock_case(case.id)

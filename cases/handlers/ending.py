@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
+from agentmail.services import decline
 from cases import ledger
 from cases.coverage import list_seen_ids
 from cases.handlers.seen import list_unread
@@ -21,10 +22,12 @@ def conclude(
     tools: Tools,
     *,
     has_heard_counterparty: bool = False,
+    declined: str = "",
 ) -> None:
     """Applies an outcome to the case and finishes the event in one transaction; raises LeaseLost.
 
-    An outcome that comes too late changes nothing, and the timeline says so.
+    An outcome that comes too late changes nothing, and the timeline says so. `declined` is how the counterparty asked
+    not to be written to: from this moment on no case of this client writes to that address.
     """
     with transaction.atomic():
         case = lock_case(claimed.case_id)
@@ -41,6 +44,9 @@ def conclude(
             store_transition(case, transition, now=now)
         else:
             summary = f"{summary} It changed nothing: the case was {case.status}."
+        if declined:
+            decline(case.counterparty_address, case.client_id, declined, tools.read_clock())
+            summary = f"{summary} {case.counterparty_address} gets no more mail from this client."
         ledger.finish(claimed, summary)
 
 

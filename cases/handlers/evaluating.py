@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
 from django.db import transaction
 
-from agentmail.inbound import AutomaticKind
+from agentmail.inbound import AutomaticKind, find_dmarc
 from agentmail.reading import MailMessage, ThreadView, read_thread
 from cases import ledger
 from cases.agent.decisions import (
@@ -22,9 +23,11 @@ from cases.agent.decisions import (
 from cases.agent.protocol import CaseView, Reason, RunAudit
 from cases.coverage import list_answered_ids, list_seen_ids
 from cases.handlers.briefing import build_view
+from cases.handlers.budget import EVALUATE, MeteredAgent
 from cases.handlers.drafting import find_reply_target
 from cases.handlers.ending import conclude
 from cases.handlers.judging import deserves_judgement, judge_thread, may_be_acted_on
+from cases.handlers.limiting import limit_replies
 from cases.handlers.live_mail import keep_live_mail
 from cases.handlers.runs import freeze_case_mail, store_run
 from cases.handlers.seen import UNREADABLE_VARIANTS, is_person
@@ -45,7 +48,6 @@ from cases.workflow import (
     may_send,
 )
 
-EVALUATE = "evaluate"
 REASONS: dict[EventKind, Reason] = {
     EventKind.REPLY_RECEIVED: "reply",
     EventKind.INPUT_PROVIDED: "input",
@@ -63,6 +65,8 @@ class Judgement:
     unread: tuple[MailMessage, ...]
     answered_ids: tuple[str, ...]
     reply_target: str
+    # What staff should know of the decision beside the agent's own reasons.
+    note: str = ""
 
 
 def evaluate(claimed: Claim, case: Case, tools: Tools) -> None:
@@ -90,17 +94,33 @@ def evaluate(claimed: Claim, case: Case, tools: Tools) -> None:
     )
     last_word = next((message for message in reversed(thread.messages) if is_person(message)), None)
     is_vouched = last_word is not None and _is_vouched(case, last_word)
-    release_connection()
-    decision, audit = judge_thread(view, last_word, tools.agent, is_vouched=is_vouched)
+    agent = MeteredAgent(tools.agent, case, tools)
+    decision, audit = judge_thread(view, last_word, agent, is_vouched=is_vouched)
+    if isinstance(decision, RequiresReply) and not _is_nudge(claimed, unread):
+        decision, audit = limit_replies(decision, audit, view, replies_sent=_count_replies(case))
+    agent.count_limits(audit)
     if claimed.kind is EventKind.REPLY_RECEIVED and not may_be_acted_on(decision, unread):
         ledger.finish(claimed, "An automatic mail arrived without a date to wait for; it is no answer and gets none.")
         return
-    judgement = Judgement(decision, audit, view, unread, answered_ids, find_reply_target(thread.messages))
+    target, note = find_reply_target(thread.messages), _note_proof(decision, last_word)
+    judgement = Judgement(decision, audit, view, unread, answered_ids, target, note)
     run = _freeze(claimed, judgement, tools)
     if run.mail_kind:
         send_frozen_mail(claimed, MailKind(run.mail_kind), tools)
     else:
         act_on_decision(claimed, run, tools)
+
+
+def _is_nudge(claimed: Claim, unread: Sequence[MailMessage]) -> bool:
+    """Whether a mail would be a reminder, which uses a follow-up, and no answer to anybody."""
+    return claimed.kind is EventKind.RECHECK_DUE and not unread
+
+
+def _count_replies(case: Case) -> int:
+    """Returns how many answers of ours went into the thread since a human of ours last spoke."""
+    answers = AgentRun.objects.filter(case_id=case.id, mail_kind=MailKind.REPLY)
+    spoken_at = case.events.filter(kind=EventKind.INPUT_PROVIDED).order_by("id").values_list("id", flat=True).last()
+    return answers.filter(event_id__gt=spoken_at or 0).count()
 
 
 def _leave_unevaluated(claimed: Claim, trigger: MailMessage | None, thread: ThreadView, tools: Tools) -> None:
@@ -118,6 +138,11 @@ def _leave_unevaluated(claimed: Claim, trigger: MailMessage | None, thread: Thre
 def _describe_unanswerable(trigger: MailMessage) -> str:
     if trigger.variant in UNREADABLE_VARIANTS:
         return f"The mail provider held this mail back as {trigger.variant}; it was not evaluated."
+    if trigger.automatic == AutomaticKind.DELIVERY_REPORT:
+        return (
+            "A delivery report came by mail. It is no answer, and anybody could have written it: the mail provider's "
+            "own reports decide whether our mail got through."
+        )
     if trigger.automatic != AutomaticKind.NONE:
         return "An automatic mail arrived; it is no answer and gets none."
     return "An earlier evaluation had already seen this mail."
@@ -129,6 +154,14 @@ def _is_vouched(case: Case, message: MailMessage) -> bool:
     return case.input_requests.exclude(answer="").filter(requested_at__gt=arrived_at).exists()
 
 
+def _note_proof(decision: Decision, last_word: MailMessage | None) -> str:
+    """A verdict may rest on a mail that nobody vouches for; whoever reads it later should know."""
+    is_verdict = isinstance(decision, GoalAchieved | FailedRejected)
+    if not is_verdict or last_word is None or find_dmarc(last_word.authentication):
+        return ""
+    return "(The mail provider gave no DMARC verdict on the sender.)"
+
+
 def _freeze(claimed: Claim, judged: Judgement, tools: Tools) -> AgentRun:
     """Stores the decision and, where it may be sent, its mail, in one fenced transaction."""
     with transaction.atomic():
@@ -136,14 +169,13 @@ def _freeze(claimed: Claim, judged: Judgement, tools: Tools) -> AgentRun:
         ledger.fence(claimed)
         mail_kind = None
         if isinstance(judged.decision, RequiresReply):
-            is_nudge = claimed.kind is EventKind.RECHECK_DUE and not judged.unread
-            wanted = MailKind.NUDGE if is_nudge else MailKind.REPLY
+            wanted = MailKind.NUDGE if _is_nudge(claimed, judged.unread) else MailKind.REPLY
             mail_kind = wanted if may_send(case.get_state(), wanted) else None
         run = store_run(
             claimed,
             EVALUATE,
             judged.decision.model_dump(mode="json"),
-            judged.decision.rationale,
+            f"{judged.decision.rationale} {judged.note}".strip(),
             judged.audit,
             tools,
             mail_kind=mail_kind,
@@ -167,11 +199,13 @@ def act_on_decision(claimed: Claim, run: AgentRun, tools: Tools) -> None:
     """Applies a frozen decision that sends nothing; a second call finds the lease gone and raises LeaseLost."""
     decision = parse_decision(run.decision)
     outcome: Outcome
+    declined = ""
     match decision:
         case GoalAchieved():
             outcome, summary = GoalReached(decision.result), "The goal is achieved."
         case FailedRejected():
             outcome, summary = CounterpartyRefused(decision.reason), f"The counterparty refused: {decision.reason}"
+            declined = decision.reason if decision.asks_not_to_be_written_to else ""
         case InputNeeded():
             outcome, summary = HumanAsked(decision.question), f"A human is asked: {decision.question}"
         case Snooze():
@@ -182,7 +216,8 @@ def act_on_decision(claimed: Claim, run: AgentRun, tools: Tools) -> None:
             return
         case _:
             assert_never(decision)
-    conclude(claimed, outcome, summary, tools, has_heard_counterparty=run.has_heard_counterparty)
+    heard = run.has_heard_counterparty
+    conclude(claimed, outcome, summary, tools, has_heard_counterparty=heard, declined=declined)
 
 
 def _leave_unsent(claimed: Claim, run: AgentRun, tools: Tools) -> None:

@@ -10,6 +10,7 @@ from cases.agent.decisions import Decision, InputNeeded, Snooze
 from cases.agent.protocol import Agent, AgentUnusable, CaseView, RunAudit
 from cases.handlers.limiting import limit_decision
 from cases.handlers.runs import RULES
+from cases.handlers.seen import is_unproven
 
 
 def deserves_judgement(unread: Sequence[MailMessage], arrived: MailMessage | None) -> bool:
@@ -30,7 +31,7 @@ def judge_thread(
     last_word: the newest mail from a person; is_vouched says that a human of ours has answered with it in view.
     Raises AgentTemporary or AgentMisconfigured.
     """
-    if last_word is not None and last_word.variant == "unauthenticated" and not is_vouched:
+    if last_word is not None and is_unproven(last_word) and not is_vouched:
         question = (
             f"A mail that names {last_word.from_name or last_word.from_address} as its sender arrived, but the mail "
             "provider could not prove where it came from. Read it in the case. If it is genuine, say what should "

@@ -19,10 +19,14 @@ from cases.agent.decisions import (
 )
 from cases.agent.evidence import check_evidence, check_refusal
 from cases.agent.guard import GuardHit, check_outgoing
+from cases.agent.offline.reading import Reply
+from cases.agent.offline.signals import is_meant_for_machine
 from cases.agent.protocol import CaseView, Draft, Outcome, RunAudit
 from cases.agent.schema import ResultSchema, compile_result_schema
 
 LIMITED = "Code does not let the agent's answer stand."
+# Of our answers in a thread, before a human looks: two machines may be writing to each other.
+REPLIES_BEFORE_A_HUMAN = 6
 
 
 def limit_draft(outcome: Outcome[Draft | InputNeeded], view: CaseView) -> Outcome[Draft | InputNeeded]:
@@ -40,9 +44,9 @@ def limit_decision(
 ) -> tuple[Decision, RunAudit]:
     """Returns the decision, or a question to a human where code does not let it stand, with its record.
 
-    A verdict ends a case only on a word from the counterparty, or one that a human of ours has vouched for; a result
-    satisfies the schema and stands in the mails that its evidence names; a refusal is in their words; a snooze lies
-    ahead and within its limit; a mail passes the guard.
+    A verdict ends a case only on a word from the counterparty, or one that a human of ours has vouched for, and not
+    while a mail gives orders to the program; a result satisfies the schema and stands in the mails that its evidence
+    names; a refusal is in their words; a snooze lies ahead and within its limit; a mail passes the guard.
     """
     if isinstance(decision, RequiresReply):
         hits = check_outgoing(decision.body, "", view)
@@ -54,10 +58,24 @@ def limit_decision(
     return limited, replace(audit, guard_hits=(*audit.guard_hits, question))
 
 
+def limit_replies(
+    decision: Decision, audit: RunAudit, view: CaseView, *, replies_sent: int
+) -> tuple[Decision, RunAudit]:
+    """Returns the decision, or a question where it would answer once more; `replies_sent`: since a human last spoke."""
+    if not isinstance(decision, RequiresReply) or replies_sent < REPLIES_BEFORE_A_HUMAN:
+        return decision, audit
+    question = (
+        f"Offload has answered {view.counterparty_name} {replies_sent} times in this conversation, and it still is not "
+        "settled. Read it: should Offload go on, and with what?"
+    )
+    limited = InputNeeded(kind="INPUT_NEEDED", question=question, rationale=LIMITED)
+    return limited, replace(audit, guard_hits=(*audit.guard_hits, f"turns: {replies_sent} answers in a row"))
+
+
 def _find_doubt(decision: Decision, view: CaseView, *, is_vouched: bool) -> str:
     """Returns what a human has to be asked about the decision, "" when it stands."""
     if isinstance(decision, GoalAchieved | FailedRejected):
-        question = _doubt_author(view, is_vouched=is_vouched)
+        question = _doubt_author(view, is_vouched=is_vouched) or ("" if is_vouched else _doubt_orders(view))
         if question:
             return question
     match decision:
@@ -81,6 +99,22 @@ def _doubt_author(view: CaseView, *, is_vouched: bool) -> str:
         return f"{last.sender_name} answered instead of {view.counterparty_name}. Does their word count?"
     if last is None and not view.human_answers:
         return "The agent wants to end this case, but nobody has answered yet. What should happen?"
+    return ""
+
+
+def _doubt_orders(view: CaseView) -> str:
+    """A trip-wire and no boundary: whoever writes to the program is not answering the question."""
+    answered_at = view.human_answers[-1].answered_at if view.human_answers else None
+    labels = [name for field in compile_result_schema(view.result_schema).fields for name in (field.name, field.label)]
+    for message in view.thread:
+        is_read = answered_at is not None and message.sent_at <= answered_at
+        if message.sender == "us" or message.is_automatic or is_read:
+            continue
+        if is_meant_for_machine(Reply(message), labels):
+            return (
+                f"A message of {message.sender_name} gives orders to the program that reads it, and the agent wants to "
+                "end this case. Read the conversation: is this their answer, and what should happen?"
+            )
     return ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agentmail.inbound import AutomaticKind
+from agentmail.inbound import AutomaticKind, find_dmarc
 from agentmail.reading import MailMessage, ThreadView, read_stored_thread
 from cases.coverage import Seen
 from cases.ledger import Claim
@@ -25,6 +25,14 @@ def is_person(message: MailMessage) -> bool:
         and message.automatic == AutomaticKind.NONE
         and message.variant not in UNREADABLE_VARIANTS
     )
+
+
+def is_unproven(message: MailMessage) -> bool:
+    """Whether a mail may be forged: the provider could not prove its sender, or its domain's DMARC policy disowns it.
+
+    No DMARC verdict, although the thread was fetched again, is no proof either way: such a mail counts.
+    """
+    return message.variant == "unauthenticated" or find_dmarc(message.authentication) == "fail"
 
 
 def list_unread(case: Case, seen: Seen, thread: ThreadView | None) -> list[MailMessage]:

@@ -31,6 +31,7 @@ from agentmail.services import (
     adopt_mail,
     begin_attempt,
     find_frozen_mail,
+    has_declined,
     is_known_absent,
     is_known_unsent,
     is_suppressed,
@@ -70,6 +71,7 @@ class Obstacle(StrEnum):
     ENDED = "The case ended before this mail could leave."
     WAITING = "The case waits for a human, so this mail must not leave."
     SUPPRESSED = "This address gets no more mail."
+    DECLINED = "This address has asked not to be written to."
     NEWER_MAIL = "The counterparty wrote again before this mail could leave; the new mail decides."
     OVERTAKEN = "A later event of the case was decided before this mail could leave."
     TOO_OLD = "The provider no longer remembers this mail's key, so it is never repeated."
@@ -141,8 +143,8 @@ def _find_obstacle(claimed: Claim, case: Case, kind: MailKind) -> Obstacle | Non
         return Obstacle.ENDED
     if not may_send(state, kind):
         return Obstacle.WAITING
-    if is_suppressed(case.counterparty_address):
-        return Obstacle.SUPPRESSED
+    if obstacle := find_closed_address(case):
+        return obstacle
     if has_later_decision(case.id, claimed.event_id):
         return Obstacle.OVERTAKEN
     seen = list_seen_ids(case.id, with_event=claimed.event_id)
@@ -151,14 +153,28 @@ def _find_obstacle(claimed: Claim, case: Case, kind: MailKind) -> Obstacle | Non
     return None
 
 
+def find_closed_address(case: Case) -> Obstacle | None:
+    """Returns why the counterparty gets no mail in any state of the case, or None."""
+    if is_suppressed(case.counterparty_address):
+        return Obstacle.SUPPRESSED
+    if has_declined(case.counterparty_address, case.client_id):
+        return Obstacle.DECLINED
+    return None
+
+
+def describe_closed_address(case: Case, obstacle: Obstacle) -> str:
+    """Returns the failure reason of a case whose counterparty gets no mail."""
+    return f"{obstacle.value} ({case.counterparty_address})"
+
+
 def _abandon(claimed: Claim, case: Case, kind: MailKind, mail: OutboundEmail, obstacle: Obstacle, tools: Tools) -> None:
     """Gives a mail up that is known not to have left, with what that means for the case."""
     real_now = tools.read_clock()
     now = case.get_now(real_now)
     abandon_mail(mail.id, obstacle.value, real_now)
     outcome: Outcome | None = None
-    if obstacle is Obstacle.SUPPRESSED:
-        outcome = SendRefused(f"{obstacle.value} ({case.counterparty_address})")
+    if obstacle in (Obstacle.SUPPRESSED, Obstacle.DECLINED):
+        outcome = SendRefused(describe_closed_address(case, obstacle))
     elif obstacle is Obstacle.TOO_OLD:
         outcome = SendRefused("For 20 hours nobody could say whether the mail left. The provider has no trace of it.")
     elif obstacle is Obstacle.NEWER_MAIL and kind.uses_follow_up:

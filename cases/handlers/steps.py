@@ -19,6 +19,7 @@ from cases.handlers.tools import Tools, release_connection
 from cases.ledger import Claim
 from cases.models import AgentRun, Case
 from cases.workflow import (
+    CaseState,
     EventKind,
     FollowUpsUsedUp,
     MailKind,
@@ -45,7 +46,8 @@ def perform(claimed: Claim, tools: Tools) -> None:
         # A reply whose webhook was lost is found here, before a follow-up goes out.
         release_connection()
         thread = read_thread(case.id, client=tools.mail)
-    plan = plan_event(claimed.kind, case.get_state(), _look_around(claimed, case, thread))
+    state = case.get_state()
+    plan = plan_event(claimed.kind, state, _look_around(claimed, state, case, thread))
     _take_step(plan, claimed, case, thread, tools)
 
 
@@ -78,18 +80,22 @@ def _go_on(claimed: Claim, run: AgentRun, tools: Tools) -> None:
         act_on_decision(claimed, run, tools)
 
 
-def _look_around(claimed: Claim, case: Case, thread: ThreadView | None) -> Situation:
-    seen = list_seen_ids(case.id)
+def _look_around(claimed: Claim, state: CaseState, case: Case, thread: ThreadView | None) -> Situation:
+    """Asks only what the plan of this kind of event can depend on."""
     scheduled = claimed.payload.get("scheduled_for")
-    is_covered = {
-        EventKind.REPLY_RECEIVED: claimed.payload.get("message_id") in seen.message_ids,
-        EventKind.INPUT_PROVIDED: claimed.payload.get("input_request_id") in seen.input_request_ids,
-    }
-    return Situation(
-        scheduled_for=datetime.fromisoformat(scheduled) if scheduled else None,
-        has_unread_reply=bool(list_unread(case, seen, thread)),
-        is_covered=is_covered.get(claimed.kind, False),
-    )
+    scheduled_for = datetime.fromisoformat(scheduled) if scheduled else None
+    if state.status.is_terminal:
+        return Situation(scheduled_for)
+    match claimed.kind:
+        case EventKind.FOLLOW_UP_DUE:
+            return Situation(scheduled_for, has_unread_reply=bool(list_unread(case, list_seen_ids(case.id), thread)))
+        case EventKind.REPLY_RECEIVED:
+            covered = claimed.payload.get("message_id") in list_seen_ids(case.id).message_ids
+        case EventKind.INPUT_PROVIDED:
+            covered = claimed.payload.get("input_request_id") in list_seen_ids(case.id).input_request_ids
+        case _:
+            covered = False
+    return Situation(scheduled_for, is_covered=covered)
 
 
 def _leave_to_evaluation(claimed: Claim, thread: ThreadView | None, reason: str, tools: Tools) -> None:

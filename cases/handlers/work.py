@@ -13,12 +13,15 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from cases import ledger
-from cases.agent.protocol import AgentMisconfigured, AgentTemporary
+from cases.agent.protocol import AgentMisconfigured, AgentOverBudget, AgentTemporary
 from cases.handlers.steps import perform
 from cases.handlers.tools import Tools
 from cases.ledger import Claim, LeaseLost
+from cases.models import CaseEvent
 
 logger = logging.getLogger(__name__)
+
+HELD = "The agent is not asked, because a cap is reached."
 
 
 def work_on_case(case_id: UUID, worker: str, tools: Tools) -> int:
@@ -50,6 +53,8 @@ def _perform_or_settle(claimed: Claim, tools: Tools) -> None:
         raise
     except AgentTemporary as error:
         ledger.postpone(claimed, f"The agent cannot answer for now: {error.reason}", error.retry_after_s)
+    except AgentOverBudget as error:
+        _hold(claimed, error.reason)
     except AgentMisconfigured as error:
         logger.error("event %s waits for a change of configuration: %s", claimed.event_id, error.reason)
         ledger.postpone(claimed, f"The agent's configuration needs mending: {error.reason}", None)
@@ -62,6 +67,19 @@ def _perform_or_settle(claimed: Claim, tools: Tools) -> None:
         logger.exception("event %s of case %s failed", claimed.event_id, claimed.case_id)
         if ledger.fail(claimed, f"{type(error).__name__}: {error}"):
             logger.error("event %s of case %s is dead and needs a human", claimed.event_id, claimed.case_id)
+
+
+def _hold(claimed: Claim, reason: str) -> None:
+    """Lets an event wait at a cap. Once is enough to tell: it is tried again every ten minutes until there is room."""
+    has_told = CaseEvent.objects.filter(pk=claimed.event_id, last_error__startswith=HELD).exists()
+    logger.log(
+        logging.INFO if has_told else logging.ERROR,
+        "event %s of case %s is held: %s",
+        claimed.event_id,
+        claimed.case_id,
+        reason,
+    )
+    ledger.postpone(claimed, f"{HELD} {reason}", None)
 
 
 @contextmanager

@@ -1,19 +1,34 @@
 """What a case has and what it lacks, measured against its result schema; must not decide what follows."""
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
+from cases.agent.comparing import fold_letters
 from cases.agent.offline.asking import Ask, build_ask, has_meaning
 from cases.agent.offline.dates import find_zone
 from cases.agent.offline.fields import Found, Gathered, gather, list_sources
 from cases.agent.offline.letters import is_derived
+from cases.agent.offline.phrases import list_words
+from cases.agent.offline.plainness import list_known_words
 from cases.agent.offline.questions import list_entries
-from cases.agent.offline.reading import Reading
+from cases.agent.offline.reading import Reading, fold
 from cases.agent.offline.signals import claims_file, collects_file, waives_file, wants_file
 from cases.agent.protocol import CaseView
 from cases.agent.schema import ResultSchema, SchemaIsGuidance, compile_result_schema
-from cases.agent.wanted import WantedField
+from cases.agent.wanted import WantedField, humanize
+
+# Words of a request for a file that say nothing about which.
+_ANY_FILE = list_words(
+    """
+    a an the our your their his her its this that for from of on in at to with by as and or any all new current please
+    obtain collect get request gather receive secure fetch acquire retrieve procure solicit chase need ask send return
+    provide upload attach forward share bring have want wanted received attached enclosed submitted provided
+    signed countersigned executed scanned completed filled file files form forms document documents copy copies scan
+    scans pdf page pages version attachment reply mail email supplier vendor client customer counterparty
+    """
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +76,9 @@ class Facts:
             optional = {field.name for field in self.fields if not field.required}
             for fault in self.schema.check(gathered.result):
                 if fault.field in optional:
-                    gathered.values.pop(fault.field, None)
+                    found = gathered.values.get(fault.field)
+                    if found is not None:
+                        gathered.drop(fault.field, str(found.value))
         return gathered
 
     def _observe_files(self, gathered: Gathered) -> None:
@@ -71,8 +88,7 @@ class Facts:
                 continue
             for reply in self.reading.replies:
                 if reply.documents and claims_file(reply):
-                    names = ", ".join(file.name for file in reply.documents)
-                    gathered.take(field.name, Found(True, reply.message.message_id, f"attached: {names}"))
+                    gathered.take(field.name, Found(True, reply.message.message_id, reply.documents[0].name))
 
     @cached_property
     def faults(self) -> dict[str, str]:
@@ -111,6 +127,26 @@ class Facts:
         if self.schema is not None and self.schema.check(self.gathered.result):
             return False
         return self.gathered.has_whole or (bool(self.fields) and not self.missing)
+
+    @cached_property
+    def known_words(self) -> frozenset[str]:
+        """The words of the matter itself: objective, names and fields with their choices."""
+        view = self.view
+        texts = [view.objective, view.counterparty_name, view.counterparty_company]
+        texts += [view.persona.name, view.persona.company]
+        for field in self.fields:
+            texts += [field.name, field.label, humanize(field.name), *map(str, (*field.choices, *field.item_choices))]
+        return list_known_words(texts)
+
+    @cached_property
+    def file_words(self) -> frozenset[str]:
+        """What a file that the case is after may be called: "w9", "nda"; without names and words for any file."""
+        view = self.view
+        texts = [find_objective(view), *(field.label for field in self.fields if is_derived(field))]
+        names = f"{view.counterparty_name} {view.counterparty_company} {view.persona.name} {view.persona.company}"
+        words = {word for text in texts for word in re.findall(r"[^\W_]+(?:-[^\W_]+)*", fold(text))}
+        words -= _ANY_FILE | set(re.findall(r"\w+", fold(names)))
+        return frozenset(fold_letters(word) for word in words if len(word) >= 2)
 
     @cached_property
     def case_text(self) -> str:

@@ -25,6 +25,8 @@ _NO_VALUE = compile_phrases(
     ^\W*(same|unchanged|confidential|private|withheld|refused|declined|on file|already .*)$
     ^\W*(folgt|noch offen|unbekannt|siehe (anhang|anlage|unten)|voir (piece jointe|ci-joint)|a suivre|ver adjunto)$
     ^\W*(vedi allegato|zie bijlage|volgt)$
+    ^[x\W_]{3,}$
+    ^[0\W_]{5,}$
     """
 )
 _HEDGE = compile_phrases(
@@ -34,6 +36,8 @@ _HEDGE = compile_phrases(
     (cannot|can't|don't know|do not know|no idea)
     (either|or so|estimated?|subject to|not (yet )?(final|confirmed))
     (vielleicht|ungefahr|environ|quizas|forse|misschien)
+    (old|former*|previous*|expired|outdated|invalid|wrong|example|placeholder|dummy|test|your name( here)?|each|per)$
+    (old|former*|previous*|expired|outdated|invalid|wrong|alt|veraltet|ancien*|antigu*|vecchi*|oud)\W*$
     """
 )
 # A remark, where only text is wanted: "Address: we moved recently".

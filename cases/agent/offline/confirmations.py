@@ -5,6 +5,7 @@ from datetime import date
 
 from cases.agent.offline.dates import find_dates
 from cases.agent.offline.phrases import compile_phrases
+from cases.agent.offline.plainness import COURTESY
 from cases.agent.offline.reading import Reply, fold
 
 _YES = compile_phrases(
@@ -47,7 +48,7 @@ _DOUBT = compile_phrases(
     (i|we)('ll| will| shall| (am|are) going to)( \w+)? (send|confirm|get|check|let|sign|reply|respond|return)
     (i|we)('ll| will| shall| (am|are) going to)( \w+)? (provide|forward|review|look|ask|talk|find|follow|do|have)
     (said|told|heard|apparently|according|asked|who|which|he|she|they|my \w+ (has|have|is|are|was))
-    (receipt|reception|receiv*|got your|your (e-?mail|message|note)|already told)
+    (receipt|reception|receiv*|got your|(your|this|the) (e-?mail|mail|message|note)|already told)
     ((last|next) (week|month|year)|yesterday|earlier)
     (agreed (that|to|with)|agree (that|it|to|you|with)|accept(ed)? (that|your apolog*))
     (out of (the )?office|vacation|away|holiday|back (on|in))
@@ -64,13 +65,6 @@ _DOUBT = compile_phrases(
     # Dutch
     (niet|geen|maar|als|zodra|nog|misschien|ontvangst|helaas|voorbehoud|tenzij|pas|behalve)
     """
-)
-_HARMLESS = re.compile(
-    r"\bno (problem|worries|changes|issues?|objections?)( (at all|from (our|my) (side|end)))?\b"
-    r"|\b(please )?let (me|us) know if (you|there)[^.!?]*|\bif you (have|need) (any|anything)[^.!?]*"
-    r"|\b(thanks|thank you) (so much |very much |a lot )?for (your|the) (e-?mail|message|note|reminder|patience|help)\b"
-    r"|\bsorry for (the|my|our)( late| slow)? (reply|response|delay|answer)\b|\b(see|speak to|talk to) you then\b"
-    r"|\bhave a (good|great|nice)[^.!?]*|\blooking forward[^.!?]*|^si,? (?=confirm|de acuerdo|conferm)"
 )
 
 
@@ -110,4 +104,4 @@ def _find_figures(folded: str, today: date) -> set[str]:
 
 
 def _harmless_removed(reply: Reply) -> list[str]:
-    return [_HARMLESS.sub(" ", sentence).strip(" ,;") for sentence in reply.folded]
+    return [COURTESY.sub(" ", sentence).strip(" ,;") for sentence in reply.folded]

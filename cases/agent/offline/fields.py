@@ -240,7 +240,7 @@ def _compile_labels(fields: Sequence[WantedField]) -> re.Pattern[str] | None:
     if not spellings:
         return None
     names = "|".join(sorted(spellings, key=len, reverse=True))
-    article = r"(?:(?:and|our|the|my|your|und|et|y|e|en)\s+){0,2}"
+    article = r"(?:(?:and|our|the|my|und|et|y|e|en)\s+){0,2}"
     return re.compile(
         rf"(?:^[\W\d_]*|[,;|:.!?]\s+|\sand\s+){article}(?P<label>{names})[\"'*_]{{0,3}}\s*(?:\([^)\n]{{0,200}}\))?[\"'*_]{{0,3}}"
         r"(?:\s*[:=]|\s+[-\u2013\u2014]\s|\t+)[*_]{0,2}\s*",

@@ -26,7 +26,7 @@ def relays_answer(facts: Facts) -> bool:
 
 
 def hint(facts: Facts, *first: str, is_day: bool = False, is_file: bool = False) -> str:
-    """Return one sentence with what can be written, after the note that a plain answer is sent on, where it is.
+    """Return one sentence with what can be written, after the note that the answer for them is sent on, where it is.
 
     `first` are the orders that suit the question; with `is_day` a day is what is asked for, with `is_file` values are.
     """
@@ -42,7 +42,7 @@ def hint(facts: Facts, *first: str, is_day: bool = False, is_file: bool = False)
     if relays_answer(facts):
         name = first_name(facts.view.counterparty_name) or "them"
         choices = [f"the answer for {name}", *orders, *values, again, CLOSE]
-        return f"Your answer is sent to {name} as you write it. {_join(choices)}"
+        return f"The answer for {name} is sent as you write it. {_join(choices)}"
     middle = [*values, *ORDERS] if is_file else [*ORDERS, *values]
     return _join([*orders, *middle, again, CLOSE])
 

@@ -9,11 +9,20 @@ from cases.agent.offline.assessing import Facts
 from cases.agent.offline.confirmations import find_confirmation, is_doubtful, names_other_facts
 from cases.agent.offline.fields import cite
 from cases.agent.offline.hints import hint
-from cases.agent.offline.letters import ask_for_file_again, ask_for_missing, format_value, name_inline, write_mail
+from cases.agent.offline.letters import (
+    ask_for_file_again,
+    ask_for_missing,
+    format_value,
+    is_derived,
+    name_inline,
+    write_mail,
+)
 from cases.agent.offline.phrases import compile_phrases
+from cases.agent.offline.plainness import find_unread, list_known_words
 from cases.agent.offline.questions import Answer, answer_question, find_questions, quote_questions
 from cases.agent.offline.reading import Reply, fold, quote, shorten
-from cases.agent.offline.refusals import Refusal, judge_refusal
+from cases.agent.offline.refusals import Refusal, asks_for_silence, judge_refusal
+from cases.agent.offline.reservations import find_unread_words, list_questioned, names_file
 from cases.agent.offline.signals import (
     claims_file,
     find_redirect,
@@ -45,6 +54,7 @@ _TIME_SOUGHT = compile_phrases(
     "(when|dates?|times?|schedul*|reschedul*|appointment|meeting|call|interview|visit|slot|delivery)"
 )
 _AGREE = compile_phrases("(confirm*|approv*|agree*|accept*|whether|if|sign*)")
+UNKNOWN_FILE = "brings a file that I cannot read, and its name does not tell what it is"
 _AGREEING = frozenset(
     ("confirmed", "confirm", "confirmation", "accepted", "agreed", "approved", "attending", "available", "acknowledged")
 )
@@ -130,21 +140,40 @@ def _judge_complete(facts: Facts, refused: list[str]) -> Verdict:
     sources = {found.message_id for found in facts.gathered.values.values()}
     relevant = [reply for reply in facts.reading.replies if reply in pending or reply.message.message_id in sources]
     doubt = next((text for text in [*refused, *map(find_reservation, relevant)] if text), "")
+    doubt = doubt or next((text for reply in relevant for text in list_questioned(reply, facts)), "")
     if doubt:
-        return ask_human(
-            f"{name_them(facts)} gave everything that was asked for, but also wrote: {quote(doubt, 300)} "
-            "May I take it as it is?",
-            hint(facts, "accept it"),
-            "A reservation stands beside the values.",
-        )
+        return _ask_whether_to_take(facts, doubt)
     is_announced = facts.wants_file and any(claims_file(reply) for reply in pending)
     if is_announced and not facts.reading.documents and not facts.is_file_waived:
         return ask_for_file(facts)
     if facts.lacks_file:
         return _judge_questions(facts) or _judge_waiting(facts) or ask_for_file(facts)
+    since = min((reply.message.sent_at for reply in relevant if reply.message.message_id in sources), default=None)
+    for reply in relevant:
+        if (since is None or reply.message.sent_at >= since) and (unread := find_unread_words(reply, facts)):
+            return _ask_whether_to_take(facts, unread)
+    is_observed = any(is_derived(field) and field.name in facts.gathered.values for field in facts.fields)
+    if is_observed and not names_file(facts):
+        return _ask_about(facts, UNKNOWN_FILE)
+    if any(_is_yes(field) and facts.gathered.result.get(field.name) is False for field in facts.fields):
+        return _ask_about(facts, "may be a refusal, but not a plain one")
     questions = [question for reply in pending for question in find_questions(reply)]
     asked = f" They also asked: {quote_questions(questions)}" if questions else ""
     return accept(facts, f"Every value that the schema asks for stands in their own words.{asked}")
+
+
+def _ask_whether_to_take(facts: Facts, doubt: str) -> InputNeeded:
+    return ask_human(
+        f"{name_them(facts)} gave everything that was asked for, but also wrote: {quote(doubt, 300)} "
+        "May I take it as it is?",
+        hint(facts, "accept it"),
+        "Something stands beside the values that may change what they mean.",
+    )
+
+
+def _is_yes(field: WantedField) -> bool:
+    words = {word.lower() for word in split_identifier(field.name)}
+    return bool(words & {"confirmed", "confirm", "confirmation", "accepted", "agreed", "approved"})
 
 
 def _judge_refusal(facts: Facts, refusals: list[tuple[Refusal, str]]) -> Verdict:
@@ -156,6 +185,7 @@ def _judge_refusal(facts: Facts, refusals: list[tuple[Refusal, str]]) -> Verdict
         return FailedRejected(
             kind="FAILED_REJECTED",
             reason=f"{name_them(facts)} declined: {quote(sentence, 500)}",
+            asks_not_to_be_written_to=asks_for_silence(sentence),
             evidence=(cite("", newest.message.message_id, sentence),),
             rationale="A plain refusal without condition, date or counter-offer.",
             confidence=0.9,
@@ -177,6 +207,9 @@ def _judge_confirmation(facts: Facts) -> Verdict | None:
     brings_file = facts.wants_file and newest.documents and claims_file(newest) and not is_doubtful(newest)
     if not (sentence or (brings_file and not facts.fields)) or any(is_doubtful(reply) for reply in earlier):
         return None
+    said = facts.known_words | list_known_words(message.text for message in facts.reading.ours)
+    if any(find_unread(reply, said) for reply in facts.reading.pending):
+        return None
     if _seeks_information(facts) and not is_one_yes:
         return None
     today = newest.message.sent_at.astimezone(facts.zone).date()
@@ -184,6 +217,8 @@ def _judge_confirmation(facts: Facts) -> Verdict | None:
         return _ask_about(facts, "agrees, but names a day or a figure that is not ours")
     if (claims_file(newest) or facts.wants_file) and not facts.reading.documents and not facts.is_file_waived:
         return ask_for_file(facts)
+    if not sentence and not names_file(facts):
+        return _ask_about(facts, UNKNOWN_FILE)
     passage = sentence or newest.sentences[0]
     message_id = newest.message.message_id
     if is_one_yes:

@@ -52,8 +52,8 @@ _OTHER_LANGUAGES = compile_phrases(
     r"""
     # German
     (kein|keinerlei) interesse
-    (wir|ich) lehnen? ... ab
-    lehnen? (wir|ich) ... ab
+    (wir|ich) lehnen?{THEIRS} ab
+    lehnen? (wir|ich){THEIRS} ab
     (ich weigere mich|wir weigern uns)
     (wir|ich) werden? ... nicht (unterschreiben|unterzeichnen|senden|schicken|zusenden|ausfullen|liefern|teilnehmen)
     (kontaktieren sie (uns|mich)|schreiben sie (uns|mir)) (bitte )?nicht (mehr|weiter)
@@ -91,7 +91,8 @@ _OTHER_LANGUAGES = compile_phrases(
     niet meer (mailen|contacteren|benaderen)
     stop met (mailen|schrijven)
     schrijf (mij|ons) uit
-    """
+    """,
+    THEIRS="( (hiermit|daher|leider|dankend|das|dies|es|die|den|ihre?n?|diese?n?|angebot|anfrage|anliegen|bitte))*",
 )
 # In the sentence that says no: a time, a condition, somebody else's words. It is not final then, or not theirs.
 _SOFTENER = compile_phrases(
@@ -107,6 +108,7 @@ _SOFTENER = compile_phrases(
     (responsibility|liability|to believe|to comment)
     # German, French, Spanish, Italian, Dutch
     (vor|bis|erst|wenn|falls|solange|sofern|derzeit|momentan|aktuell|noch|ohne|aber|jedoch|sondern|nur|nachste*|morgen)
+    (heute|jetzt|mehr als|zurzeit)
     (nicht dass|es ist nicht|nicht ab)
     (avant|jusqu*|si|sauf|sans|tant que|pour l'instant|actuellement|encore|mais|ce n'est pas que)
     (antes|hasta|salvo|sin|todavia|por ahora|pero|sino|no es que)
@@ -131,6 +133,31 @@ _CONSTRUCTIVE = compile_phrases(
     (pero|podemos|podriamos|adjunto|sin embargo|possiamo|potremmo|allegato|tuttavia|maar|kunnen|bijlage|bijgevoegd)
     """
 )
+# A "no" to being written to at all, in the sentence that judge_refusal found plain.
+_SILENCE = compile_phrases(
+    r"""
+    stop (e-?mailing|mailing|writing|contacting|messaging|bothering|spamming|harassing)
+    stop sending (me|us)
+    ^(please )?stop$
+    (do not|don't|never) (e-?mail|contact|write|message|bother)( to)? (me|us)
+    unsubscribe*
+    (remove|take) (me|us|my address|this address) (from|off)
+    (kontaktieren sie (uns|mich)|schreiben sie (uns|mir)) (bitte )?nicht (mehr|weiter)
+    keine weiteren (e-?mails|nachrichten|anfragen)
+    ne (me|nous) contactez plus
+    ne plus (me|nous) contacter
+    arretez de (m'|me |nous )\w+
+    des(abonnez|inscrivez)[ -]moi
+    dejen? de (escribir*|enviar*|contactar*)
+    no (me|nos) (contacten?|escriban?)
+    darme de baja
+    smett(a|ete|etela) di
+    non (mi|ci) contatt*
+    niet meer (mailen|contacteren|benaderen)
+    stop met (mailen|schrijven)
+    schrijf (mij|ons) uit
+    """
+)
 _CONTACT = compile_phrases("(stop|unsubscribe|remove|take|contact|write|message|bother|e-?mail)")
 _PROMISED = compile_phrases("(your (data|info|information|details|address|documents?)|e-?mails?|mails?)")
 # Why somebody says no; it does not make the "no" smaller.
@@ -152,6 +179,11 @@ _COURTESY = re.compile(
     r"|(?<!no )(?<!no, )\b(thanks|thank you)\b[^.!?,;]*|\b(we|i) (wish you|hope you)[^.!?]*|\bgood luck[^.!?]*"
     r"|\bafter (careful|some|due) (consideration|thought)\b|\bat this time\b|\bbest of luck[^.!?]*"
 )
+
+
+def asks_for_silence(sentence: str) -> bool:
+    """Say whether a plain "no" is one to being written to at all, and not only to what was asked."""
+    return _SILENCE.search(fold(sentence)) is not None
 
 
 def judge_refusal(reply: Reply, objective: str) -> tuple[Refusal, str]:

@@ -79,7 +79,11 @@ _OBTAIN = compile_phrases(
 )
 _DETERMINERS = r"((a|an|the|our|your|their|his|her|its|this|that|new|current|signed|written|completed|filled) )*"
 # "The tax ID for our W-9", "a confirmation that the form came": the file is not what is wanted.
-_ASIDE = re.compile(rf"\b(for|on|of|about|regarding|in|per|from|with|to|as|by) {_DETERMINERS}\Z|\bthat\b")
+_ASIDE = re.compile(
+    rf"\b(for|on|of|about|regarding|in|per|from|with|to|as|by) {_DETERMINERS}\Z|\bthat\b"
+    # "The details for our vendor file".
+    r"|\bfor (our|your|their|his|her|its|the) [\w-]+ \Z"
+)
 _IS_QUESTION = compile_phrases("(whether|if|who|when|where|why|how|which|(confirm|verify|check) that)")
 _WAIVES_FILE = compile_phrases(
     r"""
@@ -127,8 +131,9 @@ _REDIRECT = compile_phrases(
 
 
 def is_meant_for_machine(reply: Reply, labels: Sequence[str]) -> bool:
-    """Say whether the mail gives orders to the program that reads it; `labels` are fields that we asked for."""
-    if _MACHINE.search(fold(reply.message.text[:20_000])):
+    """Say whether the mail, or a file's name, gives orders to the program that reads it; `labels` are our fields."""
+    names = "\n".join(file.name for file in reply.message.attachments)
+    if _MACHINE.search(fold(f"{reply.message.text[:20_000]}\n{names}")):
         return True
     asked = {fold(label) for label in labels}
     return any(match["role"] not in asked for match in _MACHINE_ROLE.finditer(fold(reply.words)))
@@ -141,7 +146,12 @@ def find_reservation(reply: Reply) -> str:
 
 def claims_file(reply: Reply) -> bool:
     """Say whether the mail says that something is attached."""
-    return any(_CLAIMS_FILE.search(part) and not _DENIES_FILE.search(part) for part in reply.folded)
+    return bool(list_claims(reply))
+
+
+def list_claims(reply: Reply) -> list[str]:
+    """Return the folded sentences that say that something is attached."""
+    return [part for part in reply.folded if _CLAIMS_FILE.search(part) and not _DENIES_FILE.search(part)]
 
 
 def wants_file(text: str) -> bool:

@@ -5,31 +5,33 @@ and a server that sends a byte now and then would hold a worker for ever.
 """
 
 import logging
+import os
+import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import cached_property
 from typing import cast
 
 from pydantic_ai import Agent, ModelRetry, ToolOutput
-from pydantic_ai.exceptions import UnexpectedModelBehavior, UsageLimitExceeded
 from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RunUsage, UsageLimits
 
 from cases.agent.answers import Answer
-from cases.agent.prompted import ModelCall, ModelReply, UnusableAnswer, Usage, describe_faults
-from cases.agent.protocol import AgentMisconfigured, AgentOverBudget, AgentTemporary
+from cases.agent.prompted import ModelCall, ModelReply, describe_faults
+from cases.agent.protocol import AgentError, AgentMisconfigured, AgentOverBudget, AgentTemporary, Usage
 from cases.agent.provider.faults import name_fault
 from cases.agent.provider.loop import run_on_loop
-from cases.agent.provider.models import ModelChoice, build_model
+from cases.agent.provider.models import ModelChoice, build_model, takes_temperature
 
 logger = logging.getLogger(__name__)
 
 REASKS = 2
 # Letters of a prompt per token, at the least; most languages have more, and the estimate must not be too low.
 CHARS_PER_TOKEN = 2.5
+# Of the deadline, where a fallback waits: a provider that is down often says nothing at all.
+FIRST_SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,67 +46,81 @@ class CallLimits:
 
 @dataclass(frozen=True)
 class ProviderClient:
-    """A ModelClient for a provider's HTTP API; safe to share between the threads of a process.
+    """A ModelClient for a provider's HTTP API; safe to share between the threads of a process, and after a fork.
 
     Where `fallback` is given it is asked in the same call when the first model cannot answer: a limit, an outage, a
-    wrong key. An answer that cannot be used is not asked for again elsewhere.
+    wrong key, silence for its share of the deadline. An answer that cannot be used is not asked for again elsewhere.
     """
 
     choice: ModelChoice
     limits: CallLimits
     fallback: ModelChoice | None = None
-    clock: Callable[[], float] = field(default=time.monotonic)
+    # A model holds the connections of the process that used it first, so each process has its own.
+    _models: dict[tuple[int, ModelChoice], Model] = field(default_factory=dict, repr=False, compare=False)
+    _guard: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @property
     def model(self) -> str:
         return self.choice.name
 
-    @cached_property
-    def _model(self) -> Model:
-        return build_model(self.choice)
-
-    @cached_property
-    def _fallback_model(self) -> Model | None:
-        return build_model(self.fallback) if self.fallback else None
-
     def ask(self, call: ModelCall) -> ModelReply:
         """Return the model's answer; raises AgentTemporary, AgentMisconfigured (AgentOverBudget too) or UnusableAnswer.
 
-        A prompt that alone exceeds the cap of a call is never sent, so that waiting for a higher cap costs nothing.
+        What an error cost stands in its `usage`. A prompt that alone exceeds the cap of a call is never sent, so that
+        waiting for a higher cap costs nothing.
         """
         size = (len(call.prompt.instructions) + len(call.prompt.text)) / CHARS_PER_TOKEN
         if 0 < self.limits.max_tokens < size + self.limits.max_answer_tokens:
             raise AgentOverBudget(
-                f"The conversation needs about {size:,.0f} tokens, and OFFLOAD_MODEL_MAX_CALL_TOKENS "
-                f"is {self.limits.max_tokens:,}. Raise it, or close the case by hand."
+                f"The conversation needs about {size + self.limits.max_answer_tokens:,.0f} tokens, and "
+                f"OFFLOAD_MODEL_MAX_CALL_TOKENS is {self.limits.max_tokens:,}. Raise it, or cancel the case."
             )
-        ends_at = self.clock() + self.limits.deadline_s
+        if self.fallback is None:
+            return self._ask(call, self.choice, self.limits.deadline_s)
+        ends_at = time.monotonic() + self.limits.deadline_s
         try:
-            return self._ask(call, self.choice, self._model, self.limits.deadline_s)
+            return self._ask(call, self.choice, self.limits.deadline_s * FIRST_SHARE)
         except (AgentTemporary, AgentMisconfigured) as error:
-            left_s = ends_at - self.clock()
-            if self.fallback is None or self._fallback_model is None or left_s <= 1:
+            left_s = ends_at - time.monotonic()
+            if left_s <= 0:
                 raise
             logger.warning("%s The fallback %s is asked instead.", error.reason, self.fallback.name)
-            return self._ask(call, self.fallback, self._fallback_model, left_s)
+            return self._ask_fallback(call, self.fallback, left_s, error.usage)
 
-    def _ask(self, call: ModelCall, choice: ModelChoice, model: Model, deadline_s: float) -> ModelReply:
+    def _ask_fallback(self, call: ModelCall, choice: ModelChoice, left_s: float, spent: Usage | None) -> ModelReply:
+        """Return the fallback's answer with what both models took; an error of it carries both too."""
+        try:
+            reply = self._ask(call, choice, left_s)
+        except AgentError as error:
+            error.usage = _add(spent, error.usage)
+            raise
+        return replace(reply, usage=_add(spent, reply.usage) or reply.usage)
+
+    def _get_model(self, choice: ModelChoice) -> Model:
+        with self._guard:
+            key = (os.getpid(), choice)
+            if key not in self._models:
+                self._models[key] = build_model(choice)
+            return self._models[key]
+
+    def _ask(self, call: ModelCall, choice: ModelChoice, deadline_s: float) -> ModelReply:
+        model = self._get_model(choice)
         usage = RunUsage()
-        agent = _make_agent(call)
         settings = ModelSettings(
             max_tokens=self.limits.max_answer_tokens,
-            temperature=0.0,
             parallel_tool_calls=False,
             # The ledger waits and tries again; a sleep in here would hold a worker's thread.
             max_retries=0,
             request_timeout=deadline_s,
         )
+        if takes_temperature(model):
+            settings["temperature"] = 0.0
         limits = UsageLimits(
             request_limit=1 + REASKS,
             total_tokens_limit=self.limits.max_tokens or None,
             cost_limit=self.limits.max_cost_usd or None,
         )
-        run = agent.run(
+        run = _make_agent(call).run(
             call.prompt.text,
             model=model,
             model_settings=settings,
@@ -114,11 +130,10 @@ class ProviderClient:
         )
         try:
             result = run_on_loop(run, deadline_s=deadline_s)
-        except (UnexpectedModelBehavior, UsageLimitExceeded) as error:
-            reason = f"{choice.name} gave no answer that may be used ({type(error).__name__})."
-            raise UnusableAnswer(reason, _sum_up(usage, choice.name)) from None
         except Exception as error:
-            raise name_fault(error, choice.name) from None
+            fault = name_fault(error, choice.name, has_answered=usage.requests > 0)
+            fault.usage = _sum_up(usage, choice.name)
+            raise fault from None
         answered_by = result.response.model_name or choice.name
         return ModelReply(result.output, _sum_up(usage, answered_by))
 
@@ -148,3 +163,16 @@ def _snake(name: str) -> str:
 def _sum_up(usage: RunUsage, model: str) -> Usage:
     cost = usage.cost if isinstance(usage.cost, Decimal) else None
     return Usage(model=model, tokens_in=usage.input_tokens, tokens_out=usage.output_tokens, cost_usd=cost)
+
+
+def _add(first: Usage | None, second: Usage | None) -> Usage | None:
+    """Return what both took together, under the name of the second."""
+    if first is None or second is None:
+        return first or second
+    known = [cost for cost in (first.cost_usd, second.cost_usd) if cost is not None]
+    return Usage(
+        model=second.model,
+        tokens_in=first.tokens_in + second.tokens_in,
+        tokens_out=first.tokens_out + second.tokens_out,
+        cost_usd=sum(known, Decimal(0)) if known else None,
+    )

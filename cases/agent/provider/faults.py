@@ -9,14 +9,18 @@ from pydantic_ai.exceptions import (
     ModelQuotaExceededError,
     ModelRequestRejectedError,
     RunCancelled,
+    UnexpectedModelBehavior,
     UserError,
 )
 
 from cases.agent.protocol import AgentError, AgentMisconfigured, AgentTemporary, AgentUnusable
 
+# A provider's filter refuses what somebody wrote, which no setting mends.
+CONTENT_CODES = ("content_filter", "content_policy_violation")
 
-def name_fault(error: Exception, model: str) -> AgentError:
-    """Return the error of the protocol that a failed call stands for.
+
+def name_fault(error: Exception, model: str, *, has_answered: bool = True) -> AgentError:
+    """Return the error of the protocol that a failed call stands for; `has_answered`: the model was heard at all.
 
     The provider's own words are not repeated: they may quote the prompt, which holds somebody's mail.
     """
@@ -33,6 +37,8 @@ def name_fault(error: Exception, model: str) -> AgentError:
             )
         case ModelQuotaExceededError():
             return AgentMisconfigured(f"The provider says that the account of {model} is used up. Check its billing.")
+        case ModelRequestRejectedError() if error.provider_error_code in CONTENT_CODES:
+            return AgentUnusable(f"{model} does not take this conversation: its filter refused it.")
         case ModelRequestRejectedError():
             detail = error.provider_error_code or error.provider_error_type or "no reason given"
             return AgentMisconfigured(f"{model} rejected the request ({detail}). Check OFFLOAD_MODEL.")
@@ -41,6 +47,9 @@ def name_fault(error: Exception, model: str) -> AgentError:
             return AgentTemporary(f"{model} did not answer ({type(error).__name__}).", error.retry_after)
         case RunCancelled() | TimeoutError():
             return AgentTemporary(f"{model} did not answer in time.")
+        case UnexpectedModelBehavior() if not has_answered:
+            # A proxy's page with status 200, an answer of another form: the model itself has said nothing.
+            return AgentTemporary(f"{model} did not answer (what came is no answer of a model).")
         case AgentRunError():
             return AgentUnusable(f"{model} gave no answer that may be used ({type(error).__name__}).")
         case UserError():

@@ -22,14 +22,14 @@ _loop: asyncio.AbstractEventLoop | None = None
 _owner = 0
 
 
-def run_on_loop(call: Coroutine[Any, Any, Value], *, deadline_s: float) -> Value:
+def run_on_loop(call: Coroutine[Any, Any, Value], *, deadline_s: float, grace_s: float = GRACE_SECONDS) -> Value:
     """Return what the call returns, waiting in this thread; raises what it raises, or TimeoutError.
 
-    The call is expected to keep `deadline_s` itself; when it overstays by 5 s more it is cancelled.
+    The call is expected to keep `deadline_s` itself; when it overstays by `grace_s` more it is cancelled.
     """
     future: Future[Value] = asyncio.run_coroutine_threadsafe(call, _get_loop())
     try:
-        return future.result(deadline_s + GRACE_SECONDS)
+        return future.result(deadline_s + grace_s)
     except FutureTimeout:
         future.cancel()
         raise TimeoutError("the model call did not end by its deadline") from None

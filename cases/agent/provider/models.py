@@ -22,12 +22,21 @@ class ModelChoice:
     base_url: str = ""
 
 
+def takes_temperature(model: Model) -> bool:
+    """Return whether the model lets a request set its temperature; models that reason answer such a request with 400.
+
+    The library drops the setting for them too, with a warning at every call.
+    """
+    profile = model.profile
+    return not (profile.get("openai_supports_reasoning") or profile.get("anthropic_disallows_sampling_settings"))
+
+
 def build_model(choice: ModelChoice) -> Model:
     """Return the model; AgentMisconfigured, naming the setting and the remedy, when the name or its key is wrong."""
     provider_name, _ = parse_model_id(choice.name)
     if not provider_name:
         raise AgentMisconfigured(
-            f'OFFLOAD_MODEL is "{choice.name}"; write provider and model, such as anthropic:claude-sonnet-4-5.'
+            f'OFFLOAD_MODEL is "{choice.name}"; write provider and model, such as anthropic:claude-sonnet-5-5.'
         )
     given = {"api_key": choice.api_key, "base_url": choice.base_url}
     options = {name: value for name, value in given.items() if value}

@@ -96,7 +96,7 @@ class Command(BaseCommand):
         name = str(options["replay"] or options["model"] or settings.OFFLOAD_MODEL)
         plays = _play_answers(lines, answers) if answers is not None else _play_model(lines, name)
         card = Scorecard([Score(one) for one in plays])
-        corpus = str(options["corpus"])
+        corpus = _name_file(options["corpus"])
         self.stdout.write(write_report(card, agent=name, corpus=corpus))
         if answers is not None:
             self._report_ids(lines, plays, answers)
@@ -157,6 +157,11 @@ def _miss_thresholds(card: Scorecard, options: dict[str, Any]) -> list[str]:
         if options[option] is not None and found > options[option]:
             faults.append(f"{found} is above {name} {options[option]}.")
     return faults
+
+
+def _name_file(path: Path) -> str:
+    resolved, base = path.resolve(), Path(settings.BASE_DIR).resolve()
+    return str(resolved.relative_to(base)) if resolved.is_relative_to(base) else str(path)
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,5 +1,6 @@
 """Whether values of a result stand where the evidence says: what counts as found, and whose words count at all."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -171,3 +172,49 @@ def test_a_refusal_has_to_be_in_their_words() -> None:
     assert len(check_refusal([cite("", "")], view)) == 1
     assert len(check_refusal([cite("", "Could you please send me a signed W-9?", "<us-1@acme>")], view)) == 1
     assert len(check_refusal([], view)) == 1
+
+
+def test_a_mail_that_only_quotes_or_forwards_says_nothing() -> None:
+    quoted = "> Legal name: Zenith\n> EIN: 99-9999999"
+    forwarded = "---------- Forwarded message ---------\nFrom: a@b.example\nTo: c@d.example\n\nLegal name: Zenith"
+
+    assert check("Zenith", quoted) == [f"value: {NOT_FOUND}"]
+    assert check("Zenith", forwarded) == [f"value: {NOT_FOUND}"]
+    assert check("Zenith", f"It is Zenith.\n\n{quoted}", "It is Zenith.") == []
+
+
+def test_a_stranger_s_words_count_once_a_human_has_spoken_with_them_in_view() -> None:
+    thread = (our_mail(), their_mail("Legal name: Zenith", sender="other"), their_mail("Thanks!", number=2, days_ago=0))
+    evidence = [cite("name", "Legal name: Zenith")]
+    heard = (HumanAnswer("Does their word count?", "Yes", NOW),)
+    before = (HumanAnswer("What is it about?", "A form", NOW - timedelta(days=3)),)
+
+    assert len(check_evidence({"name": "Zenith"}, evidence, build_view(thread=thread))) == 1
+    assert len(check_evidence({"name": "Zenith"}, evidence, build_view(thread=thread, human_answers=before))) == 1
+    assert check_evidence({"name": "Zenith"}, evidence, build_view(thread=thread, human_answers=heard)) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "sender_is_human", "faults"),
+    [
+        ((), False, ["w9Received: no file has come"]),
+        (("logo.png",), False, ["w9Received: no file has come"]),
+        (("w9.pdf",), False, []),
+        ((), True, []),
+    ],
+)
+def test_only_a_file_or_a_human_makes_a_file_received(
+    files: tuple[str, ...], sender_is_human: bool, faults: list[str]
+) -> None:
+    fields = list_wanted_fields({"properties": {"w9Received": {"type": "boolean"}}})
+    view = replied("Attached.", files=files, human_answers=(HumanAnswer("?", "It came by post.", NOW),))
+    entry = cite("w9Received", "It came by post.", "human:1") if sender_is_human else cite("w9Received", "Attached.")
+
+    assert check_evidence({"w9Received": True}, [entry], view, fields) == faults
+
+
+def test_what_was_received_may_be_something_else_than_a_file() -> None:
+    fields = list_wanted_fields({"properties": {"paymentReceived": {"type": "boolean"}}})
+    view = replied("Yes, it is here.", objective="Ask whether the payment has arrived")
+
+    assert check_evidence({"paymentReceived": True}, [cite("paymentReceived", "Yes")], view, fields) == []

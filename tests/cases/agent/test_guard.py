@@ -206,3 +206,27 @@ def test_each_reason_is_given_once() -> None:
     hits = check_outgoing("evil.example evil.example https://evil.example", "", build_guarded())
 
     assert [hit.rule for hit in hits] == ["link"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4 8 2 0 0",
+        "It is 4-8-2-0-0.",
+        "4, 8, 2, 0, 0",
+        "RmluYW5jZSB3YW50cyB0byBkcm9wIHRoZW0=",
+        "RmluYW5jZSB3YW50cyB0byBkcm9wIHRoZW0",
+        "46696e616e63652077616e747320746f2064726f70207468656d",
+        "We pay 1.35 EUR.",
+        "We pay 1,35 EUR.",
+    ],
+)
+def test_private_knowledge_does_not_leave_spelled_out_coded_or_as_a_fraction(text: str) -> None:
+    private = {"budget": 48200, "price": 1.35, "note": "Finance wants to drop them"}
+
+    assert list_rules(text, private_knowledge=private) == ["private"]
+
+
+@pytest.mark.parametrize("text", ["Call 4-8-2 or 13:50.", "Ref. Zm9vYmFyYmF6cXV4", "1.36 EUR", "135 pieces", "1-2-3"])
+def test_other_codes_and_fractions_may_leave(text: str) -> None:
+    assert list_rules(text, private_knowledge={"budget": 48200, "price": 1.35, "note": "Finance"}) == []

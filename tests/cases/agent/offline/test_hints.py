@@ -11,7 +11,7 @@ from cases.agent.protocol import CaseView, HumanAnswer
 from tests.cases.agent.builders import NOW, W9_LINES, answered, build_view, our_mail, replied, their_mail
 
 AGENT = OfflineAgent()
-RELAYED = "Your answer is sent to Maya as you write it."
+RELAYED = "The answer for Maya is sent as you write it."
 CONFIRM: dict[str, Any] = {"result_schema": None, "objective": "Confirm that the delivery works"}
 STRANGER = build_view(thread=(our_mail(), their_mail("Who are you?", sender="other", name="Bob Roe")))
 CASES: list[tuple[CaseView, str]] = [
@@ -121,7 +121,7 @@ def test_somebody_without_a_first_name_is_called_them() -> None:
     decision = AGENT.evaluate(replied("Who signs on your side?", counterparty_name="Northstar Billing Team")).value
 
     assert isinstance(decision, InputNeeded)
-    assert "Your answer is sent to them as you write it. You can write the answer for them, " in decision.question
+    assert "The answer for them is sent as you write it. You can write the answer for them, " in decision.question
 
 
 def test_values_of_a_human_are_not_sent_to_the_counterparty_as_an_answer() -> None:

@@ -133,7 +133,7 @@ def test_a_field_about_a_files_arrival_is_filled_by_the_file() -> None:
 
     assert isinstance(came, GoalAchieved)
     assert came.result == {"ein": "12-3456789", "w9Received": True}
-    assert {item.field: item.quote for item in came.evidence}["w9Received"] == "attached: w9.pdf"
+    assert {item.field: item.quote for item in came.evidence}["w9Received"] == "w9.pdf"
     assert isinstance(said, RequiresReply)
 
 
