@@ -73,7 +73,6 @@ class _ReleasableAdmin(_ReadOnlyAdmin):
     # One address at a time, after its reason was read.
     actions = None
     ordering = ("-created_at",)
-    search_fields: tuple[str, ...] = ("=address",)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return request.user.is_active and request.user.is_superuser
@@ -92,6 +91,7 @@ class SuppressedAddressAdmin(_ReleasableAdmin):
 
     list_display = ("address", "reason", "detail", "created_at")
     list_filter = ("reason",)
+    search_fields = ("=address",)
 
 
 @admin.register(DeclinedAddress)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +108,35 @@ def test_every_status_and_result_status_is_described() -> None:
     rows = {name for row in re.findall(r"^\| (`.*?) \|", page, re.MULTILINE) for name in _NAME.findall(row)}
 
     assert {str(status) for status in (*Status, *ResultStatus)} <= rows
+
+
+def run_wait_for(page: str, wanted: str, status: str, asked: str | None) -> tuple[int, str]:
+    """Runs the page's `wait_for` on a case as given; returns its exit code, 9 for going on, and its message."""
+    found = re.search(r"^wait_for\(\) \{\n.*?^\}$", read_page(page), re.MULTILINE | re.DOTALL)
+    assert found
+    case = {"data": {"status": status, "inputRequest": {"status": asked} if asked else None}}
+    script = f"get() {{ echo '{json.dumps(case)}'; }}\nsleep() {{ exit 9; }}\n{found[0]}\nwait_for {wanted}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30, check=False)
+    return done.returncode, done.stderr.strip()
+
+
+@pytest.mark.parametrize("page", ["guide-human-in-the-loop.md", "guide-result-schemas.md"])
+@pytest.mark.parametrize(
+    ("wanted", "status", "asked", "expected"),
+    [
+        ("RUNNING", "CREATED", None, (9, "")),
+        ("RUNNING", "RUNNING", None, (0, "")),
+        ("INPUT_NEEDED", "INPUT_NEEDED", "PENDING", (0, "")),
+        ("RUNNING", "INPUT_NEEDED", "RESOLVED", (9, "")),
+        ("RUNNING", "INPUT_NEEDED", "PENDING", (1, "waited for RUNNING, but the case is INPUT_NEEDED")),
+        ("COMPLETED", "FAILED", None, (1, "waited for COMPLETED, but the case is FAILED")),
+        ("RUNNING", "COMPLETED", "RESOLVED", (1, "waited for RUNNING, but the case is COMPLETED")),
+    ],
+)
+def test_the_loop_of_a_guide_gives_up_when_the_case_ends_otherwise_or_asks(
+    page: str, wanted: str, status: str, asked: str | None, expected: tuple[int, str]
+) -> None:
+    assert run_wait_for(page, wanted, status, asked) == expected
 
 
 PAGE = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,8 @@ from uuid import UUID
 
 from django.contrib.admin.models import LogEntry
 
-from agentmail.models import ProviderEvent, SuppressedAddress
+from agentmail.inbound import find_dmarc
+from agentmail.models import DeclinedAddress, ProviderEvent, SuppressedAddress
 from agentmail.reading import MailMessage, read_stored_thread
 from cases.admin import words
 from cases.admin.queues import LIVE_STATUSES, DeadStep, describe_dead_step
@@ -45,16 +47,18 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """Why the counterparty's address gets no more mail, and the row that says so."""
+    """Why the counterparty's address gets no more mail, and the row that says so, on its `page` of the admin."""
 
     sentence: str
     pk: UUID
+    page: str = "admin:agentmail_suppressedaddress_change"
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """One mail of the transcript; `quoted` is what it repeats of earlier ones."""
 
+    message_id: str
     is_ours: bool
     sender: str
     address: str
@@ -79,6 +83,8 @@ class Step:
     last_error: str
     run: AgentRun | None
     decision: str
+    usage: str
+    evidence: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +152,8 @@ def gather_page(case: Case, *, now: datetime) -> CasePage:
     events = list(case.events.select_related("agent_run").order_by("id"))
     newest = requests[-1] if requests else None
     is_answered = case.status == Status.INPUT_NEEDED and newest is not None and newest.status == InputRequest.RESOLVED
+    messages = _show_messages(case)
+    sources = {m.message_id: f"{m.sender}, {words.format_time(m.sent_at)}" for m in messages}
     wanted = list_wanted_fields(case.result_schema) if isinstance(case.result_schema, dict) else ()
     return CasePage(
         case=case,
@@ -158,8 +166,8 @@ def gather_page(case: Case, *, now: datetime) -> CasePage:
         dead_steps=_list_dead_steps(case, events),
         result_words=words.describe_result(case.result_status),
         suppression=_find_suppression(case),
-        messages=_show_messages(case),
-        steps=tuple(_show_step(event, requests, now) for event in events),
+        messages=messages,
+        steps=tuple(_show_step(event, requests, sources, now) for event in events),
         deeds=list_deeds(case),
         deliveries=tuple(_show_delivery(delivery) for delivery in list_deliveries(case.id)),
         knowledge=_list_members(case.knowledge, {}),
@@ -200,11 +208,20 @@ def _find_suppression(case: Case) -> Suppression | None:
         return None
     row = SuppressedAddress.objects.filter(address=case.counterparty_address.strip().lower()).first()
     if row is None:
-        return None
+        return _find_request_to_stop(case)
     # A report of this case's own mail and the row that it made carry the same moment.
     is_own = ProviderEvent.objects.filter(owner=case.id, matched_at=row.created_at).exists()
     sentence = words.describe_suppression(row.address, row.reason, row.created_at, is_own=is_own)
     return Suppression(sentence, row.pk)
+
+
+def _find_request_to_stop(case: Case) -> Suppression | None:
+    address = case.counterparty_address.strip().lower()
+    row = DeclinedAddress.objects.filter(scope=case.client_id, address=address).first()
+    if row is None:
+        return None
+    sentence = words.describe_request_to_stop(address, row.created_at)
+    return Suppression(sentence, row.pk, "admin:agentmail_declinedaddress_change")
 
 
 def _show_messages(case: Case) -> tuple[Message, ...]:
@@ -216,6 +233,7 @@ def _show_message(message: MailMessage, case: Case, rows: dict[tuple[str, str], 
     is_ours = message.direction == "outbound"
     fresh, quoted = fold_quoted(message.text)
     return Message(
+        message_id=message.message_id,
         is_ours=is_ours,
         sender=case.persona_name if is_ours else message.from_name or message.from_address,
         address=message.from_address,
@@ -223,7 +241,7 @@ def _show_message(message: MailMessage, case: Case, rows: dict[tuple[str, str], 
         subject=message.subject,
         fresh=fresh,
         quoted=quoted,
-        note=words.describe_mail(message.automatic, message.variant),
+        note=words.describe_mail(message.automatic, message.variant, find_dmarc(message.authentication)),
         files=tuple(
             File(item.filename or "attachment", rows.get((message.message_id, item.attachment_id)))
             for item in message.attachments
@@ -240,7 +258,7 @@ def fold_quoted(text: str) -> tuple[str, str]:
     return fresh.strip(), quoted.strip("\n")
 
 
-def _show_step(event: CaseEvent, requests: list[InputRequest], now: datetime) -> Step:
+def _show_step(event: CaseEvent, requests: list[InputRequest], sources: Mapping[str, str], now: datetime) -> Step:
     run = getattr(event, "agent_run", None)
     answered_id = str(event.payload.get("input_request_id", ""))
     return Step(
@@ -255,6 +273,8 @@ def _show_step(event: CaseEvent, requests: list[InputRequest], now: datetime) ->
         last_error=event.last_error,
         run=run,
         decision=words.describe_decision(run.decision) if run else "",
+        usage=words.describe_usage(run.tokens_in, run.tokens_out, run.cost_usd, run.latency_ms) if run else "",
+        evidence=words.describe_evidence(run.decision, sources) if run else (),
     )
 
 

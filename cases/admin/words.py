@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from cases.agent.offline.asking import first_name
@@ -147,6 +148,11 @@ def describe_suppression(address: str, reason: str, at: datetime, *, is_own: boo
     return f"{what} on {format_time(at)}{place}; Offload does not write to it any more."
 
 
+def describe_request_to_stop(address: str, at: datetime) -> str:
+    """Returns since when (`at`) a client may not write to an address that asked for it."""
+    return f"{address} asked on {format_time(at)} not to be written to; Offload does not write there for this client."
+
+
 def describe_readers(counterparty_name: str) -> str:
     """Returns what somebody must know before they answer: who may read it. What they can write, the question says."""
     who = first_name(counterparty_name) or "The counterparty"
@@ -206,14 +212,41 @@ def describe_decision(decision: Mapping[str, Any]) -> str:
     return _DECISIONS.get(kind, kind or "No decision is on record")
 
 
+def describe_usage(tokens_in: int, tokens_out: int, cost_usd: Decimal | None, latency_ms: int) -> str:
+    """Returns what a call of the agent took; an unknown price says nothing, for it is not zero."""
+    parts = [f"{latency_ms / 1000:.1f} s"]
+    if tokens_in or tokens_out:
+        parts.append(f"{tokens_in:,} tokens read, {tokens_out:,} written")
+        parts.append("price unknown" if cost_usd is None else f"{cost_usd:.4f} US dollars")
+    return ", ".join(parts)
+
+
+def describe_evidence(decision: Mapping[str, Any], sources: Mapping[str, str]) -> tuple[str, ...]:
+    """Returns one sentence for each word that a decision rests on; `sources` name the mails by their ids."""
+    entries = decision.get("evidence")
+    return tuple(
+        _tell_evidence(entry, sources) for entry in (entries if isinstance(entries, list) else []) if entry.get("quote")
+    )
+
+
+def _tell_evidence(entry: Mapping[str, Any], sources: Mapping[str, str]) -> str:
+    message_id = str(entry.get("message_id", ""))
+    source = sources.get(message_id, "a mail that is not shown here")
+    if message_id.startswith("human:"):
+        source = f"answer {message_id.removeprefix('human:')} of a colleague"
+    field = f"{entry['field']}: " if entry.get("field") else ""
+    return f"{field}“{entry['quote']}” — {source}"
+
+
 def describe_delivery(state: str) -> Chip:
     """Returns the chip of a webhook delivery or of one of its attempts."""
     return _DELIVERY_CHIPS.get(state, Chip(state, QUIET))
 
 
-def describe_mail(automatic: str, variant: str) -> str:
+def describe_mail(automatic: str, variant: str, dmarc: str = "") -> str:
     """Returns what is unusual about a mail, or "" for a person's own words."""
-    return ", ".join(note for note in (_MAIL_NOTES.get(variant, ""), _MAIL_NOTES.get(automatic, "")) if note)
+    forged = "failed DMARC: the sender may be forged" if dmarc == "fail" else ""
+    return ", ".join(note for note in (_MAIL_NOTES.get(variant, ""), _MAIL_NOTES.get(automatic, ""), forged) if note)
 
 
 def format_time(moment: datetime) -> str:

@@ -1,4 +1,7 @@
-"""Keeps generated webhooks on this machine and gives each request a key of its own; changes no refusal."""
+"""Keeps generated webhooks on this machine, gives each request a key of its own and closes the schemas of answers.
+
+Changes no refusal.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,16 @@ from typing import Any
 
 import schemathesis
 
+from tests.cases.api.closing import close
 from webhooks.address import check_url
 
 RECEIVER = os.environ["WEBHOOK_RECEIVER"]
 _numbers = count()
+
+
+@schemathesis.hook
+def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
+    raw_schema.update(close(raw_schema))
 
 
 @schemathesis.hook

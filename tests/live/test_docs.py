@@ -132,15 +132,14 @@ def paste(examples: list[Example], stack: Stack, directory: Path, given: dict[st
             script = f"python3 {number}.py\n"
         steps.append(f"{{\n{script}}} >{number}.out 2>{number}.err\necho $? >{number}.code\n")
     (directory / "page.sh").write_text("".join(steps), encoding="utf-8")
-    sandbox = stack.description["sandbox"].rstrip("/")
     settings = {
         "PATH": os.environ["PATH"],
         "HOME": str(directory),
         "CURL_HOME": str(directory),
         "OFFLOAD_URL": stack.description["api"],
         "OFFLOAD_KEY": stack.description["api_key"],
-        "SANDBOX": sandbox,
-        "RECEIVER": stack.description["webhook_receiver"],
+        "SANDBOX": stack.description["sandbox"].rstrip("/"),
+        "RECEIVER": stack.description["webhook_receiver"].rstrip("/"),
     }
     subprocess.run(
         ["bash", "page.sh"],

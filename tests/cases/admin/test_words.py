@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -91,3 +92,39 @@ def test_an_address_that_somebody_put_on_the_list_says_in_whose_words() -> None:
         "maya@x.example was put on the list of addresses that get no mail on 24 Nov 2026, 10:00 UTC (asked by phone); "
         "Offload does not write to it any more."
     )
+
+
+@pytest.mark.parametrize(
+    ("tokens_in", "cost", "sentence"),
+    [
+        (1200, Decimal("0.0225"), "1.5 s, 1,200 tokens read, 50 written, 0.0225 US dollars"),
+        (1200, None, "1.5 s, 1,200 tokens read, 50 written, price unknown"),
+    ],
+)
+def test_a_call_tells_what_it_took(tokens_in: int, cost: Decimal | None, sentence: str) -> None:
+    assert words.describe_usage(tokens_in, 50, cost, 1500) == sentence
+
+
+def test_a_call_of_the_rules_tells_its_time_alone() -> None:
+    assert words.describe_usage(0, 0, None, 20) == "0.0 s"
+
+
+def test_every_word_a_decision_rests_on_is_told_with_who_wrote_it() -> None:
+    evidence = [
+        {"field": "ein", "message_id": "<1@x>", "quote": "EIN: 12-3456789"},
+        {"field": "", "message_id": "human:2", "quote": "Yes."},
+        {"field": "name", "message_id": "<gone@x>", "quote": "Northstar"},
+        {"field": "silent", "message_id": "<1@x>", "quote": ""},
+    ]
+
+    assert words.describe_evidence({"evidence": evidence}, {"<1@x>": "Maya, 24 Nov 2026, 10:00 UTC"}) == (
+        "ein: “EIN: 12-3456789” — Maya, 24 Nov 2026, 10:00 UTC",
+        "“Yes.” — answer 2 of a colleague",
+        "name: “Northstar” — a mail that is not shown here",
+    )
+    assert words.describe_evidence({"kind": "SNOOZE"}, {}) == ()
+
+
+def test_a_mail_that_its_domain_disowns_is_marked() -> None:
+    assert words.describe_mail("none", "", "fail") == "failed DMARC: the sender may be forged"
+    assert [words.describe_mail("none", "", verdict) for verdict in ("", "none", "pass")] == ["", "", ""]
