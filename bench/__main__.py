@@ -6,10 +6,15 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from bench import post_cases, sweep
+from bench import against_dbos, in_flight, post_cases, sweep
 
 # Each takes the rest of the command line, prints what it measured and returns the exit code.
-BENCHES: dict[str, Callable[[list[str]], int]] = {"post_cases": post_cases.run, "sweep": sweep.run}
+BENCHES: dict[str, Callable[[list[str]], int]] = {
+    "against_dbos": against_dbos.run,
+    "in_flight": in_flight.run,
+    "post_cases": post_cases.run,
+    "sweep": sweep.run,
+}
 
 
 def main(arguments: list[str]) -> int:

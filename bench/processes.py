@@ -32,7 +32,7 @@ def find_port() -> int:
 def run_gunicorn(application: str, env: Mapping[str, str], log: Path) -> Iterator[tuple[int, int]]:
     """Yields the pid and the port of a server as production runs it: gthread, 2 workers with 4 threads each."""
     port = find_port()
-    options = ["--worker-class", "gthread", "--workers", "2", "--threads", "4", "--no-control-socket"]
+    options = ["-c", "python:offload.serving", "--no-control-socket"]
     command = [sys.executable, "-m", "gunicorn", application, "--bind", f"127.0.0.1:{port}", *options]
     with run_server(command, env, log, port, "/nothing") as pid:
         yield pid, port
@@ -92,11 +92,16 @@ def _answers(port: int, path: str) -> bool:
 def read_cpu_s(pid: int) -> float:
     """Returns the processor seconds that a process and its living children have used up so far."""
     ticks = 0
-    for one in (pid, *_list_children(pid)):
+    for one in list_processes(pid):
         with suppress(FileNotFoundError):
             fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
             ticks += int(fields[11]) + int(fields[12])
     return ticks / TICKS_A_SECOND
+
+
+def list_processes(pid: int) -> list[int]:
+    """Returns the process and its living children, theirs included."""
+    return [pid, *_list_children(pid)]
 
 
 def _list_children(pid: int) -> list[int]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -154,8 +155,10 @@ def claim(case_id: UUID, worker: str) -> Claim | None:
 
 
 def _take_head(case_id: UUID, worker: str) -> Claim | None:
+    # One statement needs no transaction; inside a caller's, the error must not take that one with it.
+    savepoint = transaction.atomic() if connection.in_atomic_block else nullcontext()
     try:
-        with connection.cursor() as cursor:
+        with savepoint, connection.cursor() as cursor:
             cursor.execute(
                 """
                 UPDATE cases_caseevent

@@ -16,7 +16,7 @@ from webhooks.services import record_delivery
 
 def lock_case(case_id: UUID) -> Case:
     """Returns the case with its row locked until the caller's transaction ends. Raises Case.DoesNotExist."""
-    return Case.objects.select_for_update(no_key=True, of=("self",)).select_related("client").get(pk=case_id)
+    return Case.objects.select_for_update(no_key=True).get(pk=case_id)
 
 
 def store_transition(case: Case, transition: Transition, *, now: datetime) -> None:

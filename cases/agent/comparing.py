@@ -3,17 +3,69 @@
 import re
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 _WHOLE_NUMBER = re.compile(r"\d{1,3}(?:[.,'\u2019 \u202f]\d{3})+(?!\d)|\d+")
 _AMOUNT = re.compile(r"\d[\d.,'\u2019 \u00a0\u202f]*")
 _LONGEST_AMOUNT = 40
+_INSIDE_FIGURE = re.compile(r"\d(?P<separator>[.,'\u2019])(?!\d{4})\d")
 
 
 def fold_letters(text: str) -> str:
     """Return letters and digits only, in one form: spaces, case, width and look of the type hide nothing."""
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     return "".join(char for char in decomposed if char.isalnum())
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A text as `fold_letters` gives it, and the places in it where a word or a figure begins or ends."""
+
+    letters: str
+    edges: frozenset[int]
+
+    def holds(self, passage: str) -> bool:
+        """Return whether a folded passage stands here as whole words: "450" is not in "2450", nor "art" in "start"."""
+        start = self.letters.find(passage) if passage else -1
+        while start >= 0:
+            if start in self.edges and start + len(passage) in self.edges:
+                return True
+            start = self.letters.find(passage, start + 1)
+        return False
+
+
+def fold_text(text: str) -> Folded:
+    """Return the text's letters and digits with the edges of its words; scripts without case have one at each letter.
+
+    A point or comma between figures is no edge, so that 450 is not read out of 2,450; before a year it is.
+    """
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
+    letters: list[str] = []
+    edges = {0}
+    before = ""
+    for position, char in enumerate(plain):
+        if unicodedata.category(char).startswith("M"):
+            continue
+        kind = _name_kind(char)
+        if kind != before or kind == "alone":
+            is_inside = kind == "digit" and _INSIDE_FIGURE.search(plain, max(0, position - 2), position + 4)
+            if not (is_inside and is_inside.end("separator") == position):
+                edges.add(len(letters))
+            elif len(letters) in edges:
+                edges.discard(len(letters))
+        before = kind
+        if kind:
+            letters.append(char)
+    return Folded("".join(letters), frozenset({*edges, len(letters)}))
+
+
+def _name_kind(char: str) -> str:
+    if char.isdecimal():
+        return "digit"
+    if not char.isalnum():
+        return ""
+    return "alone" if unicodedata.category(char) == "Lo" else "letter"
 
 
 def split_words(text: str) -> list[str]:

@@ -139,7 +139,7 @@ def _check_form(text: str, subject: str) -> Iterator[GuardHit]:
 
 
 def _check_characters(text: str) -> Iterator[GuardHit]:
-    found = sorted({f"U+{ord(char):04X}" for char in text if _is_invisible(char)})
+    found = sorted({f"U+{ord(char):04X}" for char in set(text) if _is_invisible(char)})
     if found:
         yield GuardHit("characters", f"invisible, control or direction characters: {', '.join(found[:5])}")
 

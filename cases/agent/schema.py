@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 from urllib.parse import urlsplit
@@ -104,6 +105,13 @@ def compile_result_schema(schema: Mapping[str, Any] | None) -> ResultSchema | Sc
         _check_size(schema)
     except _Refused as refusal:
         return SchemaIsGuidance(str(refusal))
+    return _compile(json.dumps(schema, default=dict))
+
+
+# A client's cases share a schema, and to check it takes longer than to check a result with it. At most 8 MB.
+@lru_cache(maxsize=256)
+def _compile(text: str) -> ResultSchema | SchemaIsGuidance:
+    schema: dict[str, Any] = json.loads(text)
     fields = list_wanted_fields(schema)
     try:
         _check_root(schema)

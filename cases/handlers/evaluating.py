@@ -30,7 +30,7 @@ from cases.handlers.judging import deserves_judgement, judge_thread, may_be_acte
 from cases.handlers.limiting import limit_replies
 from cases.handlers.live_mail import keep_live_mail
 from cases.handlers.runs import freeze_case_mail, store_run
-from cases.handlers.seen import UNREADABLE_VARIANTS, is_person
+from cases.handlers.seen import UNREADABLE_VARIANTS, UNSEEN, is_person, should_look_again
 from cases.handlers.sending import send_frozen_mail
 from cases.handlers.tools import Tools, release_connection
 from cases.ledger import Claim
@@ -77,6 +77,9 @@ def evaluate(claimed: Claim, case: Case, tools: Tools) -> None:
     release_connection()
     thread = read_thread(case.id, client=tools.mail)
     keep_live_mail(thread, tools)
+    if claimed.kind is EventKind.RECHECK_DUE and should_look_again(claimed, thread):
+        ledger.postpone(claimed, UNSEEN, None)
+        return
     seen = list_seen_ids(case.id)
     unread = tuple(m for m in thread.messages if is_person(m) and m.message_id not in seen.message_ids)
     trigger = next((m for m in thread.messages if m.message_id == claimed.payload.get("message_id")), None)

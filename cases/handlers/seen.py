@@ -11,6 +11,9 @@ from cases.ledger import Claim
 from cases.models import AgentRun, Case
 
 UNREADABLE_VARIANTS = ("spam", "blocked")
+# Such an event waits 1, 2, 4 … s up to ten minutes each time, so about an hour and a half in all.
+MOST_LOOKS = 20
+UNSEEN = "The mail provider does not show the thread, and a reply whose webhook was lost would be passed over."
 
 
 def find_run(claimed: Claim) -> AgentRun | None:
@@ -33,6 +36,14 @@ def is_unproven(message: MailMessage) -> bool:
     No DMARC verdict, although the thread was fetched again, is no proof either way: such a mail counts.
     """
     return message.variant == "unauthenticated" or find_dmarc(message.authentication) == "fail"
+
+
+def should_look_again(claimed: Claim, thread: ThreadView | None) -> bool:
+    """Whether silence is yet to be believed: there is a thread, and the provider has not shown the whole of it.
+
+    Only for a while: one that the provider has lost for good must not hold its case up for ever.
+    """
+    return thread is not None and thread.has_thread and not thread.is_live and claimed.waits < MOST_LOOKS
 
 
 def list_unread(case: Case, seen: Seen, thread: ThreadView | None) -> list[MailMessage]:

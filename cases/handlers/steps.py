@@ -13,7 +13,7 @@ from cases.handlers.drafting import draft_and_send
 from cases.handlers.ending import conclude
 from cases.handlers.evaluating import act_on_decision, evaluate
 from cases.handlers.live_mail import keep_live_mail
-from cases.handlers.seen import find_run, list_unread
+from cases.handlers.seen import UNSEEN, find_run, list_unread, should_look_again
 from cases.handlers.sending import send_frozen_mail
 from cases.handlers.tools import Tools, release_connection
 from cases.ledger import Claim
@@ -40,7 +40,7 @@ def perform(claimed: Claim, tools: Tools) -> None:
     if run is not None:
         _go_on(claimed, run, tools)
         return
-    case = Case.objects.select_related("client").get(pk=claimed.case_id)
+    case = Case.objects.get(pk=claimed.case_id)
     thread = None
     if claimed.kind is EventKind.FOLLOW_UP_DUE and case.thread_id:
         # A reply whose webhook was lost is found here, before a follow-up goes out.
@@ -48,6 +48,9 @@ def perform(claimed: Claim, tools: Tools) -> None:
         thread = read_thread(case.id, client=tools.mail)
     state = case.get_state()
     plan = plan_event(claimed.kind, state, _look_around(claimed, state, case, thread))
+    if plan.step in (Step.DRAFT_FOLLOW_UP, Step.RUN_OUT) and should_look_again(claimed, thread):
+        ledger.postpone(claimed, UNSEEN, None)
+        return
     _take_step(plan, claimed, case, thread, tools)
 
 

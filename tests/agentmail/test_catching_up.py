@@ -184,14 +184,30 @@ def test_a_message_that_cannot_be_read_for_three_days_holds_nothing_back_any_mor
     assert look(client, hooks).sound_until == NOW - timedelta(days=3)
 
 
-def test_three_failed_reads_in_a_row_end_the_look(client: AgentMailClient, provider: Provider, hooks: Hooks) -> None:
+def test_three_failed_reads_in_a_row_end_the_look_at_a_provider_that_is_away(client: AgentMailClient, provider: Provider, hooks: Hooks) -> None:
     messages = [message(str(number), hours_ago=10 - number) for number in range(5)]
-    provider.play(say(200, listing(*messages)), *[say(503, {"message": "away"})] * 5)
+    provider.play(say(200, listing(*messages)), *[say(503, {"message": "away"})] * 6)
 
     found = look(client, hooks)
 
-    assert len(provider.received) == 4
+    # The fifth call asks for a list: the provider does not give that either.
+    assert len(provider.received) == 5
     assert (found.stored, found.sound_until) == (0, SINCE)
+
+
+def test_broken_messages_in_a_row_are_passed_over_while_the_provider_answers(
+    client: AgentMailClient, provider: Provider, hooks: Hooks
+) -> None:
+    broken = [message(f"broken-{number}", hours_ago=10 - number) for number in range(3)]
+    good = message("good", hours_ago=1)
+    provider.play(
+        say(200, listing(*broken, good)), *[say(500, {"message": "broken"})] * 3, say(200, listing()), say(200, good)
+    )
+
+    found = look(client, hooks)
+
+    assert InboundEmail.objects.get().message_id == "<good@northwind.example>"
+    assert (found.stored, found.sound_until) == (1, NOW - timedelta(hours=10))
 
 
 def test_a_message_that_is_gone_by_now_is_passed_over(
@@ -237,6 +253,13 @@ def test_an_inbox_is_listed_from_three_days_back_at_first_and_then_from_six_hour
     keep_progress(Findings(INBOX, SINCE, sound_until=NOW), NOW)
 
     assert get_start(INBOX, NOW + timedelta(days=9)) == NOW - timedelta(hours=6)
+
+
+def test_a_place_ahead_of_the_clock_is_not_believed() -> None:
+    """A worker whose clock was a day ahead left it; what arrives until then would never be listed."""
+    keep_progress(Findings(INBOX, SINCE, sound_until=NOW + timedelta(days=1)), NOW)
+
+    assert get_start(INBOX, NOW) == NOW - timedelta(hours=6)
 
 
 @pytest.mark.parametrize("later", [None, NOW - timedelta(hours=1)])

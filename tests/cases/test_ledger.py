@@ -429,3 +429,18 @@ def test_the_database_refuses_a_row_that_contradicts_itself(case: Case, changes:
 
     event = read(recorded.event_id)
     assert (event.status, event.lease_until, event.finished_at) == (CaseEvent.READY, None, None)
+
+
+def test_a_requeued_event_is_claimed_although_the_worker_of_the_one_behind_it_has_died(case: Case) -> None:
+    first = record(case, "first")
+    CaseEvent.objects.filter(pk=first.event_id).update(status="dead", finished_at=NOW)
+    second = record(case, "second")
+    behind = take(case)
+    assert ledger.requeue(first.event_id) == case.id
+    assert ledger.claim(case.id, "b") is None
+    let_lease_run_out(behind)
+
+    claimed = take(case, "b")
+
+    assert claimed.event_id == first.event_id
+    assert (read(second.event_id).status, read(second.event_id).failures) == ("ready", 1)

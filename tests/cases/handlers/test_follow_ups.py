@@ -11,6 +11,8 @@ from cases.agent.decisions import GoalAchieved, RequiresReply, Snooze
 from cases.agent.protocol import Draft
 from cases.follow_ups import record_due_events
 from cases.models import Case, CaseEvent
+from cases.handlers.seen import MOST_LOOKS
+from tests.agentmail.provider import say
 from tests.cases.handlers.conftest import EMPTY_THREAD, INBOX, MAYA, NOW, Desk, accept, show_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -131,6 +133,63 @@ def test_a_reply_whose_webhook_was_lost_is_found_before_a_follow_up_goes_out(des
     assert len(desk.sends()) == 1
     assert (desk.read().status, desk.read().follow_ups_sent) == ("COMPLETED", 0)
     assert desk.event("REPLY_RECEIVED").payload == {"inbox_id": INBOX, "message_id": "<lost@northstar.example>"}
+
+
+LOST = {
+    "inbox_id": INBOX,
+    "thread_id": "thread-1",
+    "message_id": "<lost@northstar.example>",
+    "from": f"Maya Lindqvist <{MAYA}>",
+    "to": [INBOX],
+    "subject": "Re: Signed W-9",
+    "text": "Here it is.",
+    "labels": ["received"],
+    "timestamp": (NOW + timedelta(hours=5)).isoformat(),
+}
+
+
+@pytest.mark.parametrize("max_attempts", [0, 3])
+def test_silence_is_not_believed_while_the_thread_cannot_be_read(desk: Desk, max_attempts: int) -> None:
+    """The reply's webhook was lost too: a follow-up, or the end, would pass over it."""
+    Case.objects.update(max_attempts=max_attempts)
+    desk.send_outreach()
+    sweep(desk, hours=72)
+    desk.provider.play(say(503, {"message": "away"}))
+
+    desk.work()
+
+    event, case = desk.event("FOLLOW_UP_DUE"), desk.read()
+    assert (event.status, event.waits, event.failures) == ("ready", 1, 0)
+    assert (case.status, case.attempt_count, len(desk.sends())) == ("RUNNING", 1, 1)
+
+    desk.pass_time(seconds=1)
+    desk.agent.will(ACHIEVED)
+    desk.provider.play(show_thread(LOST), show_thread(LOST))
+    desk.work()
+    assert (desk.read().status, desk.read().attempt_count) == ("COMPLETED", 1)
+
+
+def test_a_recheck_waits_for_the_thread_to_be_readable(desk: Desk) -> None:
+    snooze(desk)
+    sweep(desk, days=5)
+    desk.provider.play(say(503, {"message": "away"}))
+
+    desk.work()
+
+    event = desk.event("RECHECK_DUE")
+    assert (event.status, event.waits, len(desk.agent.views)) == ("ready", 1, 2)
+
+
+def test_a_thread_that_stays_unreadable_holds_a_case_up_for_a_while_only(desk: Desk) -> None:
+    desk.send_outreach()
+    sweep(desk, hours=72)
+    CaseEvent.objects.filter(kind="FOLLOW_UP_DUE").update(waits=MOST_LOOKS)
+    desk.agent.will(REMINDER)
+    desk.provider.play(say(404, {"name": "not_found"}), accept("<reminder@offload.example>"))
+
+    desk.work()
+
+    assert (desk.read().attempt_count, desk.read().follow_ups_sent) == (2, 1)
 
 
 def test_a_snooze_is_looked_at_again_when_its_time_comes(desk: Desk) -> None:
