@@ -4,7 +4,16 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cases.agent.decisions import FailedRejected, GoalAchieved, InputNeeded, RequiresReply, Snooze
+from cases.agent.decisions import (
+    Body,
+    FailedRejected,
+    GoalAchieved,
+    InputNeeded,
+    Rationale,
+    RequiresReply,
+    Sentence,
+    Snooze,
+)
 from cases.agent.protocol import Draft
 
 
@@ -14,9 +23,10 @@ class DraftedMail(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     kind: Literal["DRAFT"]
-    subject: Annotated[str, Field(min_length=1, max_length=200)]
-    body: Annotated[str, Field(min_length=1, max_length=20_000)]
-    rationale: Annotated[str, Field(max_length=4_000)] = ""
+    # A subject of spaces alone would leave as none.
+    subject: Annotated[Sentence, Field(max_length=200, pattern=r"\S")]
+    body: Body
+    rationale: Rationale = ""
 
     def to_draft(self) -> Draft:
         """Return the draft as the protocol knows it."""

@@ -50,10 +50,10 @@ def fold_text(text: str) -> Folded:
         kind = _name_kind(char)
         if kind != before or kind == "alone":
             is_inside = kind == "digit" and _INSIDE_FIGURE.search(plain, max(0, position - 2), position + 4)
-            if not (is_inside and is_inside.end("separator") == position):
-                edges.add(len(letters))
-            elif len(letters) in edges:
+            if is_inside and is_inside.end("separator") == position:
                 edges.discard(len(letters))
+            else:
+                edges.add(len(letters))
         before = kind
         if kind:
             letters.append(char)

@@ -12,13 +12,13 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from cases.agent.comparing import find_amounts, fold_letters, split_words
+from cases.agent.comparing import Folded, find_amounts, fold_letters, fold_text, split_words
 from cases.agent.decisions import Evidence
-from cases.agent.offline.dates import find_dates
+from cases.agent.offline.dates import find_dates, find_zone
 from cases.agent.offline.letters import is_derived
 from cases.agent.offline.reading import Reply, fold
 from cases.agent.offline.signals import wants_file
-from cases.agent.protocol import CaseView
+from cases.agent.protocol import CaseView, HumanAnswer
 from cases.agent.text import find_own_words
 from cases.agent.wanted import WantedField
 
@@ -30,6 +30,13 @@ LARGEST_WORDED_NUMBER = 12
 LEAST_SHARED_WORDS = 0.6
 _ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?")
 _STEP = re.compile(r"[^.\[\]]+")
+# Where we wait for somebody, "today" runs into tomorrow; as a value it is the day itself.
+_TODAY = re.compile(r"today|tonight|this (afternoon|evening)|heute|aujourd'hui|hoy|oggi|vandaag")
+_YES = re.compile(r"\W*(yes|yep|ok|okay|right|correct|ja|oui|si|sim)\b")
+_DENIAL = re.compile(
+    r"\b(no|nope|not|never|none|neither|wrong|incorrect|untrue|fake|forged|\w+n't|nein|nicht|kein\w*|falsch|non|pas|faux"
+    r"|niet|geen|onjuist|falso|incorrecto|sbagliato)\b"
+)
 
 
 @dataclass(frozen=True)
@@ -40,8 +47,8 @@ class _Source:
     written_on: date
 
     @cached_property
-    def letters(self) -> str:
-        return fold_letters(self.text)
+    def folded(self) -> Folded:
+        return fold_text(self.text)
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -53,7 +60,12 @@ class _Source:
 
     @cached_property
     def days(self) -> frozenset[date]:
-        return frozenset(found.day for found in find_dates(fold(self.text), self.written_on) if found.day is not None)
+        text = fold(self.text)
+        return frozenset(
+            self.written_on if _TODAY.fullmatch(text[found.start : found.end]) else found.day
+            for found in find_dates(text, self.written_on)
+            if found.day is not None
+        )
 
 
 def check_evidence(
@@ -64,13 +76,17 @@ def check_evidence(
     Sources are the messages of the counterparty's people, by `message_id`: their own words, without what they quote,
     and their files' names; and human answers as `human:<n>`. Texts, numbers and dates must stand there; a boolean, a
     choice of the schema (`fields`) or a small number needs a passage that is quoted from there. What only a file can
-    make true, such as "ndaReceived", needs a file.
+    make true, such as "ndaReceived", needs a file. A required text is not empty, and a result that claims nothing at
+    all needs a quoted passage too.
     """
     sources = _list_sources(view)
     choices = {field.name: (*field.choices, *field.item_choices) for field in fields}
     absent = _list_absent_files(view, fields)
-    faults: list[str] = []
-    for path, value in _list_leaves(result):
+    leaves = list(_list_leaves(result))
+    if not leaves and not _is_any_quoted(evidence, sources):
+        return ["the result holds nothing, and no words of theirs are quoted"]
+    faults = [f"{field.name}: is empty" for field in fields if field.required and result.get(field.name) == ""]
+    for path, value in leaves:
         name = path[0] if path else ""
         claims = [entry for entry in evidence if _covers(entry.field, path)]
         if value is True and name in absent and not any(entry.message_id.startswith(HUMAN) for entry in claims):
@@ -96,29 +112,42 @@ def _list_absent_files(view: CaseView, fields: Sequence[WantedField]) -> frozens
 
 def check_refusal(evidence: Sequence[Evidence], view: CaseView) -> list[str]:
     """Return [] when a passage that the evidence quotes really stands in its message or answer, else one sentence."""
-    sources = _list_sources(view)
-    for entry in evidence:
-        source = sources.get(entry.message_id)
-        quoted = fold_letters(entry.quote)
-        if source is not None and quoted and quoted in source.letters:
-            return []
+    if _is_any_quoted(evidence, _list_sources(view)):
+        return []
     return ["no words of theirs that say no are quoted from a message that a person on their side wrote"]
+
+
+def _is_any_quoted(evidence: Sequence[Evidence], sources: Mapping[str, _Source]) -> bool:
+    """Return whether one of the passages stands where it is said to stand."""
+    pairs = ((sources.get(entry.message_id), fold_letters(entry.quote)) for entry in evidence)
+    return any(source is not None and source.folded.holds(passage) for source, passage in pairs)
 
 
 def _list_sources(view: CaseView) -> dict[str, _Source]:
     sources: dict[str, _Source] = {}
     heard_until = view.human_answers[-1].answered_at if view.human_answers else None
+    zone = find_zone(view.timezone)
     for message in view.thread:
+        # Its writer may choose a mail's id, and no mail is a human's answer.
+        if message.message_id.startswith(HUMAN):
+            continue
         # A stranger's word counts once a human of ours has spoken with it in view.
         is_known = heard_until is not None and message.sent_at <= heard_until
         if not message.is_automatic and (message.sender == "counterparty" or (message.sender == "other" and is_known)):
             names = "\n".join(attachment.name for attachment in message.attachments)
             # What is quoted, forwarded or a footer is nobody's word, even where a mail holds nothing else.
-            sources[message.message_id] = _Source(f"{find_own_words(message.text)}\n{names}", message.sent_at.date())
+            day = message.sent_at.astimezone(zone).date()
+            sources[message.message_id] = _Source(f"{find_own_words(message.text)}\n{names}", day)
     for number, answer in enumerate(view.human_answers, start=1):
-        # "Is the total 2,450?" - "Yes": the figure stands in the question that the human has read.
-        sources[f"{HUMAN}{number}"] = _Source(f"{answer.answer}\n{answer.question}", answer.answered_at.date())
+        sources[f"{HUMAN}{number}"] = _Source(_read_answer(answer), answer.answered_at.astimezone(zone).date())
     return sources
+
+
+def _read_answer(answer: HumanAnswer) -> str:
+    """Return what a human stands for: "Is the total 2,450?" - "Yes" holds the figure, and "No, ask her" does not."""
+    said = fold(answer.answer)
+    is_denied = _DENIAL.search(said) is not None and not _YES.match(said)
+    return answer.answer if is_denied else f"{answer.answer}\n{answer.question}"
 
 
 def _list_leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -146,8 +175,7 @@ def _is_proven(value: Any, entry: Evidence, sources: Mapping[str, _Source], choi
     source = sources.get(entry.message_id)
     if source is None:
         return False
-    quoted = fold_letters(entry.quote)
-    is_quoted = bool(quoted) and quoted in source.letters
+    is_quoted = source.folded.holds(fold_letters(entry.quote))
     if isinstance(value, bool) or value in choices:
         return is_quoted
     if isinstance(value, int | float):
@@ -158,8 +186,7 @@ def _is_proven(value: Any, entry: Evidence, sources: Mapping[str, _Source], choi
 
 
 def _is_text_proven(text: str, source: _Source, *, is_quoted: bool) -> bool:
-    letters = fold_letters(text)
-    if letters and letters in source.letters:
+    if source.folded.holds(fold_letters(text)):
         return True
     if match := _ISO_DATE.fullmatch(text.strip()):
         return _read_day(match) in source.days

@@ -10,11 +10,13 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from cases.agent.comparing import find_amounts, find_numbers, fold_letters, split_words
+from cases.agent.comparing import Folded, find_amounts, find_numbers, fold_letters, fold_text, split_words
+from cases.agent.offline.dates import find_dates
 from cases.agent.protocol import CaseView
 
 MAX_SUBJECT_CHARS = 200
@@ -42,13 +44,31 @@ _EMAIL = re.compile(r"[^\s@<>()\[\]{},;:\"']{1,64}@(?:[\w-]+\.)*[\w-]+", re.IGNO
 _DOMAIN = re.compile(
     r"(?<![\w@.-])(?:[\w-]{1,63}\.){1,8}(?:[^\W\d_]{2,24}|xn--[a-z0-9-]{2,40})(?![\w-])", re.IGNORECASE
 )
+# A host without a name is followed by a path or a port; "1.2.3.4" alone is a version.
+_HOST_NUMBER = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?=[:/]\w)")
 # "W-9.pdf" has the form of a domain; none of these is a top-level domain.
 _FILE_ENDINGS = frozenset(
-    ("pdf", "doc", "docx", "odt", "rtf", "txt", "xls", "xlsx", "csv", "ppt", "png", "jpg", "jpeg", "gif", "ics", "json")
+    (
+        *("pdf", "doc", "docx", "docm", "odt", "rtf", "txt", "xls", "xlsx", "xlsm", "ods", "csv", "ppt", "pptx", "odp"),
+        *("png", "jpg", "jpeg", "gif", "tif", "tiff", "heic", "svg", "ics", "vcf", "json", "xml", "html", "htm", "eml"),
+        *("msg", "dwg", "dxf", "step"),
+    )
 )
 # "4 8 2 0 0" and "4-8-2-0-0".
 _SPELLED_NUMBER = re.compile(r"(?<![\w.,])\d(?:[ \-_.*,/|]{1,3}\d){2,20}(?!\w)")
+# "3_200" and "3-200"; with a point, a comma or a space it is found as a number anyway.
+_GROUPED_NUMBER = re.compile(r"(?<![\w.,])\d{1,3}(?:[_\-\u00b7/|]\d{3})+(?!\d)")
+_TIME_OF_DAY = re.compile(r"\b\d{1,2}[:.h]\d{2}\b(?!\W?\d)|\b\d{1,2} ?(am|pm|uhr|h)\b")
+# Cyrillic and Greek letters that look like Latin ones; each case for itself, since "\u041d" looks like H.
+_LOOKALIKES = str.maketrans(
+    "\u0430\u0432\u0435\u043a\u043c\u043d\u043e\u0440\u0441\u0442\u0443\u0445\u0456\u0458\u0455\u0501\u051b\u051d\u04bb\u04cf\u0442"
+    "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425\u0406\u0408\u0405"
+    "\u03b1\u03bf\u03bd\u03c1\u03c4\u03c5\u03ba\u03b9\u03c7\u03b5\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7",
+    "abekmhopctyxijsdqwhltABEKMHOPCTYXIJSaovptukixeABEZHIKMNOPTYX",
+)
 _CODED = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
+# The dates are only found, never counted from.
+_ANY_DAY = date(2026, 1, 1)
 _COMMON_WORDS = frozenset(
     ("yes", "true", "false", "none", "null", "low", "high", "medium", "open", "any", "all", "the")
 )
@@ -139,7 +159,8 @@ def _check_form(text: str, subject: str) -> Iterator[GuardHit]:
 
 
 def _check_characters(text: str) -> Iterator[GuardHit]:
-    found = sorted({f"U+{ord(char):04X}" for char in set(text) if _is_invisible(char)})
+    # The end of a line as mail itself writes it.
+    found = sorted({f"U+{ord(char):04X}" for char in set(text.replace("\r\n", "\n")) if _is_invisible(char)})
     if found:
         yield GuardHit("characters", f"invisible, control or direction characters: {', '.join(found[:5])}")
 
@@ -165,7 +186,10 @@ def _check_markup(text: str) -> Iterator[GuardHit]:
 
 
 def _check_links(text: str, case: _PublicCase) -> Iterator[GuardHit]:
-    for scheme, host in _find_hosts(_fold_links(text)):
+    folded = _fold_links(text)
+    if _HOST_NUMBER.search(folded):
+        yield GuardHit("link", "a link to a host without a name")
+    for scheme, host in _find_hosts(folded):
         if scheme not in ("", "http", "https", "mailto"):
             yield GuardHit("link", f"a link of the kind {scheme}:")
         elif host and host not in case.hosts:
@@ -212,7 +236,9 @@ def _check_private(text: str, private: Any, case: _PublicCase) -> Iterator[Guard
     if private is None:
         return
     secrets = [leaf for leaf in _list_leaves(private) if not isinstance(leaf, bool) and leaf is not None]
-    for said in (_Said(text), *map(_Said, _decode(text))):
+    latin = text.translate(_LOOKALIKES)
+    for form in (text, *([latin] if latin != text else []), *_decode(text)):
+        said = _Said(form)
         if any(_leaks(leaf, said, case) for leaf in secrets):
             yield GuardHit("private", "something of the private knowledge")
             return
@@ -222,11 +248,27 @@ class _Said:
     """An outgoing text in the forms that private knowledge is compared with."""
 
     def __init__(self, text: str) -> None:
+        self._text = text
         self.folded = fold_letters(text)
         self.words = frozenset(split_words(text))
-        spelled = (re.sub(r"\D", "", match[0]) for match in _SPELLED_NUMBER.finditer(text))
+        patterns = (_SPELLED_NUMBER, _GROUPED_NUMBER)
+        spelled = (re.sub(r"\D", "", match[0]) for pattern in patterns for match in pattern.finditer(text))
         self.numbers = find_numbers(text) | {number.lstrip("0") for number in spelled}
         self.amounts = find_amounts(text)
+
+    @cached_property
+    def timeless_numbers(self) -> frozenset[str]:
+        """The numbers without those of dates and times: "at 10:30 on 15 March" tells no secret of two figures."""
+        text = unicodedata.normalize("NFKC", self._text).casefold()
+        for found in reversed(find_dates(text, _ANY_DAY)):
+            if found.is_exact:
+                text = f"{text[: found.start]} {text[found.end :]}"
+        return find_numbers(_TIME_OF_DAY.sub(" ", text)) | (self.numbers - find_numbers(self._text))
+
+    @cached_property
+    def with_edges(self) -> Folded:
+        """The text in which a short secret is looked for as a word of its own, also spelled: "K9x", "K 9 x"."""
+        return fold_text(self._text)
 
 
 def _decode(text: str) -> Iterator[str]:
@@ -245,7 +287,8 @@ def _leaks(leaf: Any, said: _Said, case: _PublicCase) -> bool:
         return Decimal(str(leaf)).normalize() in said.amounts - case.amounts
     if isinstance(leaf, int | float):
         secret = {number for number in find_numbers(str(int(leaf))) if len(number) >= 2}
-        return bool(secret & numbers - case.numbers)
+        is_small = all(len(number) == 2 for number in secret)
+        return bool(secret & (said.timeless_numbers if is_small else numbers) - case.numbers)
     secret_text = fold_letters(str(leaf))
     # A figure inside a private sentence tells as much as the sentence; a year near now does not.
     figures = {number for number in find_numbers(str(leaf)) if len(number) >= 3 and not _is_year(number)}
@@ -254,6 +297,8 @@ def _leaks(leaf: Any, said: _Said, case: _PublicCase) -> bool:
     if not secret_text or secret_text in case.folded:
         return False
     if len(secret_text) < MIN_LEAF_CHARS:
+        if len(secret_text) >= 3 and secret_text not in _COMMON_WORDS and said.with_edges.holds(secret_text):
+            return True
         return any(
             word in words and word not in case.words and word not in _COMMON_WORDS and len(word) >= 3
             for word in split_words(str(leaf))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -20,9 +21,23 @@ PUBLIC_MAIL_DOMAINS = frozenset(
         "ymail.com", "icloud.com", "me.com", "mac.com", "aol.com", "gmx.de", "gmx.net", "gmx.com", "web.de",
         "t-online.de", "orange.fr", "free.fr", "laposte.net", "libero.it", "proton.me", "protonmail.com",
         "pm.me", "fastmail.com", "zoho.com", "mail.com", "mail.ru", "yandex.ru", "yandex.com", "qq.com",
-        "163.com", "126.com", "hey.com",
+        "163.com", "126.com", "hey.com", "rocketmail.com", "rogers.com", "tutanota.com", "tuta.io", "tuta.com",
+        "duck.com", "posteo.de", "posteo.net", "mailbox.org", "freenet.de", "arcor.de", "online.de", "email.de",
+        "kabelmail.de", "wanadoo.fr", "sfr.fr", "neuf.fr", "bbox.fr", "virgilio.it", "tiscali.it", "alice.it", "tin.it",
+        "telefonica.net", "terra.es", "sapo.pt", "bluewin.ch", "hispeed.ch", "sunrise.ch", "aon.at", "chello.at",
+        "skynet.be", "telenet.be", "proximus.be", "ziggo.nl", "kpnmail.nl", "planet.nl", "xs4all.nl", "home.nl",
+        "btinternet.com", "btopenworld.com", "virginmedia.com", "ntlworld.com", "sky.com", "talktalk.net",
+        "blueyonder.co.uk", "comcast.net", "verizon.net", "att.net", "sbcglobal.net", "bellsouth.net", "cox.net",
+        "charter.net", "earthlink.net", "optonline.net", "shaw.ca", "sympatico.ca", "bell.net", "telus.net",
+        "bigpond.com", "bigpond.net.au", "optusnet.com.au", "xtra.co.nz", "uol.com.br", "bol.com.br", "terra.com.br",
+        "ig.com.br", "rediffmail.com", "naver.com", "daum.net", "hanmail.net", "sina.com", "sohu.com", "foxmail.com",
+        "yeah.net", "docomo.ne.jp", "ezweb.ne.jp", "wp.pl", "o2.pl", "onet.pl", "interia.pl", "op.pl", "seznam.cz",
+        "centrum.cz", "azet.sk", "abv.bg", "freemail.hu", "citromail.hu", "ukr.net", "bk.ru", "list.ru", "inbox.ru",
+        "rambler.ru", "ya.ru", "inbox.lv", "telia.com", "online.no", "mail.dk", "walla.co.il", "simplelogin.com",
     }
 )
+# These give addresses under the domains of many countries: yahoo.co.uk, hotmail.fr, gmx.at.
+_PUBLIC_UNDER_A_COUNTRY = re.compile(r"(yahoo|hotmail|outlook|live|gmx|aol|yandex|zoho)\.((co|com)\.)?[a-z]{2}")
 # fmt: on
 
 
@@ -132,4 +147,8 @@ def is_counterparty(sender: str, counterparty: str) -> bool:
     if sender == counterparty:
         return True
     domain = counterparty.rpartition("@")[2]
-    return domain not in PUBLIC_MAIL_DOMAINS and sender.rpartition("@")[2] == domain
+    return sender.rpartition("@")[2] == domain and not _is_public(domain)
+
+
+def _is_public(domain: str) -> bool:
+    return domain in PUBLIC_MAIL_DOMAINS or bool(_PUBLIC_UNDER_A_COUNTRY.fullmatch(domain))

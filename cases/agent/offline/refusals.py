@@ -126,7 +126,8 @@ _CONSTRUCTIVE = compile_phrases(
     (attach*|enclos*|instead|alternativ*|however|but|although|could|would|can|willing|happy|glad|let me|let us)
     (unless|until|before|once|if|when|discuss*|offer*|propos*|suggest*|counter*|prefer*|next (week|month|year))
     (wrong|misspel*|mistake*|incorrect*|error*|missing|correct*|fix*|chang*|updat*|new|revis*|yet|instead)
-    (ignore (my|that|the)|joking|kidding|will|'ll) (?!not|pass|never|have to pass)\w+
+    (ignore (my|that|the)|will|'ll) (?!not|pass|never|have to pass)\w+
+    (joking|kidding|joke|april fools?|scherz|spass|quatsch|blague|plaisant*|rigol*|broma|scherz*|grapje|nope|not really)
     will$
     (yes|confirmed|agreed|deal)
     (aber|jedoch|stattdessen|konnen|konnten|gerne|anbei|anhang|mais|cependant|pouvons|ci-joint)

@@ -21,7 +21,7 @@ from pydantic_ai.usage import RunUsage, UsageLimits
 from cases.agent.answers import Answer
 from cases.agent.prompted import ModelCall, ModelReply, describe_faults
 from cases.agent.protocol import AgentError, AgentMisconfigured, AgentOverBudget, AgentTemporary, Usage
-from cases.agent.provider.faults import name_fault
+from cases.agent.provider.faults import CheckFailed, name_fault
 from cases.agent.provider.loop import run_on_loop
 from cases.agent.provider.models import ModelChoice, build_model, takes_temperature
 
@@ -32,6 +32,10 @@ REASKS = 2
 CHARS_PER_TOKEN = 2.5
 # Of the deadline, where a fallback waits: a provider that is down often says nothing at all.
 FIRST_SHARE = 0.6
+# Numbers and names come from a server that may be anybody's; twice as much, a fallback's too, fits in the columns.
+MOST_TOKENS = 1_000_000_000
+MOST_COST_USD = Decimal(499_999)
+MAX_NAME_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,10 @@ def _make_agent(call: ModelCall) -> Agent[object, Answer]:
 
     @agent.output_validator
     def refuse_faults(answer: Answer) -> Answer:
-        faults = call.check(answer)
+        try:
+            faults = call.check(answer)
+        except Exception as error:
+            raise CheckFailed from error
         if faults:
             raise ModelRetry(describe_faults(faults))
         return answer
@@ -161,8 +168,14 @@ def _snake(name: str) -> str:
 
 
 def _sum_up(usage: RunUsage, model: str) -> Usage:
-    cost = usage.cost if isinstance(usage.cost, Decimal) else None
-    return Usage(model=model, tokens_in=usage.input_tokens, tokens_out=usage.output_tokens, cost_usd=cost)
+    cost = min(usage.cost, MOST_COST_USD) if isinstance(usage.cost, Decimal) else None
+    tokens_in, tokens_out = (min(count, MOST_TOKENS) for count in (usage.input_tokens, usage.output_tokens))
+    return Usage(model=_clean_name(model), tokens_in=tokens_in, tokens_out=tokens_out, cost_usd=cost)
+
+
+def _clean_name(model: str) -> str:
+    """Return the name that a server gave its model as the database can hold it."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in model[:MAX_NAME_CHARS])
 
 
 def _add(first: Usage | None, second: Usage | None) -> Usage | None:

@@ -1,5 +1,7 @@
 """Says what a failed model call means for the ledger: later, our settings, or a human; must not retry anything."""
 
+import logging
+
 from pydantic_ai.exceptions import (
     AgentRunError,
     ModelAPIError,
@@ -15,16 +17,25 @@ from pydantic_ai.exceptions import (
 
 from cases.agent.protocol import AgentError, AgentMisconfigured, AgentTemporary, AgentUnusable
 
+logger = logging.getLogger(__name__)
+
 # A provider's filter refuses what somebody wrote, which no setting mends.
 CONTENT_CODES = ("content_filter", "content_policy_violation")
+
+
+class CheckFailed(Exception):
+    """Our own check of an answer broke; its cause is a fault of ours and no fault of the model."""
 
 
 def name_fault(error: Exception, model: str, *, has_answered: bool = True) -> AgentError:
     """Return the error of the protocol that a failed call stands for; `has_answered`: the model was heard at all.
 
-    The provider's own words are not repeated: they may quote the prompt, which holds somebody's mail.
+    The provider's own words are not repeated: they may quote the prompt, which holds somebody's mail. Raises the cause
+    of CheckFailed.
     """
     match error:
+        case CheckFailed():
+            raise error.__cause__ or error
         case AgentError():
             return error
         case ModelContextWindowExceededError():
@@ -54,4 +65,6 @@ def name_fault(error: Exception, model: str, *, has_answered: bool = True) -> Ag
             return AgentUnusable(f"{model} gave no answer that may be used ({type(error).__name__}).")
         case UserError():
             return AgentMisconfigured(f"{model} cannot be used as it is set up. Check OFFLOAD_MODEL.")
-    raise error
+    # The libraries trip over a body that has not the form they expect, such as `null` or `{}`, with errors of any type.
+    logger.error("%s gave an answer that its client cannot read (%s).", model, type(error).__name__)
+    return AgentTemporary(f"{model} did not answer (what came is no answer of a model).")

@@ -1,5 +1,6 @@
 """Whether values of a result stand where the evidence says: what counts as found, and whose words count at all."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -41,6 +42,10 @@ def check(value: Any, text: str, quote: str | None = None, **changes: Any) -> li
         ("2026-12-03T09:00:00+01:00", "3 December 2026 at nine"),
         (["Ana", "Bo"], "Bo and Ana come"),
         ({"city": "Lund", "zip": "22100"}, "221 00 Lund"),
+        ("2450", "EUR2450"),
+        ("2026", "on 03.12.2026"),
+        ("Northstar", "Northstar's chairs"),
+        ("\u6771\u4eac", "\u6771\u4eac\u3067\u3059"),
         ("", "nothing"),
         (None, "nothing"),
         ([], "nothing"),
@@ -63,6 +68,12 @@ def test_a_value_that_the_reply_holds_is_proven(value: Any, text: str) -> None:
         ("2026-13-45", "3 December 2026"),
         ("12-3456780", "EIN 12-3456789"),
         ("Room 12, Main Street", "Main Street, Room 11"),
+        ("450", "The total is 2450 EUR"),
+        ("450", "The total is 2,450 EUR"),
+        ("5 EUR", "15 EUR"),
+        ("345678", "EIN 12-3456789"),
+        ("No", "we cannot say"),
+        ("Ana", "Mr. Banana"),
         ({"city": "Malmö"}, "221 00 Lund"),
     ],
 )
@@ -78,6 +89,7 @@ def test_a_boolean_needs_a_passage_that_really_stands_there() -> None:
     assert check(True, "Yes, we confirm.", "we confirm") == []
     assert check(True, "We will see.", "we confirm") == [f"value: {NOT_FOUND}"]
     assert check(True, "We will see.", "") == [f"value: {NOT_FOUND}"]
+    assert check(True, "We will see.", "e") == [f"value: {NOT_FOUND}"]
 
 
 def test_a_choice_of_the_schema_needs_only_the_passage() -> None:
@@ -218,3 +230,64 @@ def test_what_was_received_may_be_something_else_than_a_file() -> None:
     view = replied("Yes, it is here.", objective="Ask whether the payment has arrived")
 
     assert check_evidence({"paymentReceived": True}, [cite("paymentReceived", "Yes")], view, fields) == []
+
+
+@pytest.mark.parametrize("result", [{}, {"note": None}, {"note": "", "rows": []}])
+def test_a_result_that_claims_nothing_needs_words_of_theirs(result: dict[str, Any]) -> None:
+    view = replied("What is this about?")
+
+    assert check_evidence(result, [], view) == ["the result holds nothing, and no words of theirs are quoted"]
+    assert check_evidence(result, [cite("", "What is this about?")], view) == []
+
+
+def test_a_required_text_is_not_empty() -> None:
+    result = {**W9_RESULT, "legalName": ""}
+    evidence = [cite(name, W9_LINES) for name in W9_RESULT]
+
+    assert check_evidence(result, evidence, replied(W9_LINES), list_wanted_fields(W9_SCHEMA)) == ["legalName: is empty"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_found"),
+    [
+        ("Yes", True),
+        ("Yes, no doubt", True),
+        ("Take it as it is", True),
+        ("No, ask her again", False),
+        ("That isn't right", False),
+        ("Nein, falsch", False),
+    ],
+)
+def test_a_question_that_the_human_denied_proves_nothing(answer: str, is_found: bool) -> None:
+    human = HumanAnswer("She wrote that the total is 2450 EUR. Is that right?", answer, NOW)
+    evidence = [cite("total", "", "human:1")]
+
+    faults = check_evidence({"total": 2450}, evidence, replied("Hello", human_answers=(human,)))
+
+    assert (faults == []) is is_found
+
+
+def test_today_is_the_day_of_the_mail_where_its_writer_is() -> None:
+    late = their_mail("We signed it today.", days_ago=0.5)
+    view = build_view(thread=(our_mail(), late), timezone="America/New_York")
+    evidence = [cite("signedOn", "signed it today")]
+
+    assert check_evidence({"signedOn": "2026-11-23"}, evidence, view) == []
+    assert check_evidence({"signedOn": "2026-11-24"}, evidence, view) != []
+
+
+def test_tomorrow_counts_from_the_day_in_the_counterpartys_time_zone() -> None:
+    # 02:00 UTC on the 24th is still the 23rd in New York.
+    view = build_view(thread=(our_mail(), their_mail("Tomorrow.", days_ago=8 / 24)), timezone="America/New_York")
+
+    assert check_evidence({"on": "2026-11-24"}, [cite("on", "Tomorrow")], view) == []
+    assert check_evidence({"on": "2026-11-25"}, [cite("on", "Tomorrow")], view) != []
+
+
+def test_a_mail_whose_id_looks_like_a_human_answer_is_none() -> None:
+    forged = replace(their_mail("We are Northstar LLC."), message_id="human:1")
+    evidence = [cite("legalName", "We are Northstar LLC.", "human:1")]
+
+    faults = check_evidence({"legalName": "Northstar LLC"}, evidence, build_view(thread=(our_mail(), forged)))
+
+    assert faults == ["legalName: the evidence names no message that a person on their side wrote"]

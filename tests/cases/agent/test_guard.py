@@ -52,6 +52,9 @@ def list_rules(text: str, subject: str = "", **changes: Any) -> list[str]:
         "32 chairs, 320 desks and 13200 pens",
         "Tax classification (LLC or partnership):\n- EIN:",
         "Zoë, 日本, Владимир",
+        "Name it offer.pptx or photo.heic; we use version 1.2.3.4",
+        "Hello Maya,\r\n\r\nthanks.",
+        "On 15 December at 15:15, or on 15.12.2026 at 3.15 pm",
     ],
 )
 def test_an_ordinary_mail_passes(text: str) -> None:
@@ -70,6 +73,8 @@ def test_an_ordinary_mail_passes(text: str) -> None:
         "https://portal.acme.example.evil.example/",
         "https://user:pass@evil.example:8080/",
         "http://192.0.2.1/x",
+        "192.0.2.1/x",
+        "192.0.2.1:8080/x",
         "ftp://portal.acme.example/",
         "javascript:alert(1)",
         "data:text/html,x",
@@ -147,6 +152,12 @@ def test_a_character_that_nobody_sees_is_refused(char: str) -> None:
         "the code is k9X",
         "a BLUE-HERON",
         "Pro\u00adject Fal\u200bcon",
+        "Pr\u043eject F\u0430lc\u043en",
+        "\u0420r\u03bfject Falcon",
+        "3_200",
+        "3-200",
+        "K-9-x",
+        "k 9 x",
     ],
 )
 def test_private_knowledge_does_not_leave(text: str) -> None:
@@ -230,3 +241,8 @@ def test_private_knowledge_does_not_leave_spelled_out_coded_or_as_a_fraction(tex
 @pytest.mark.parametrize("text", ["Call 4-8-2 or 13:50.", "Ref. Zm9vYmFyYmF6cXV4", "1.36 EUR", "135 pieces", "1-2-3"])
 def test_other_codes_and_fractions_may_leave(text: str) -> None:
     assert list_rules(text, private_knowledge={"budget": 48200, "price": 1.35, "note": "Finance"}) == []
+
+
+@pytest.mark.parametrize("text", ["15 % then", "It is 15.", "in 15 days", "1 5 or not: 15"])
+def test_a_private_number_of_two_figures_leaves_only_as_a_date_or_a_time(text: str) -> None:
+    assert list_rules(text) == ["private"]

@@ -10,8 +10,8 @@ import pytest
 from cases.agent.decisions import GoalAchieved, RequiresReply, Snooze
 from cases.agent.protocol import Draft
 from cases.follow_ups import record_due_events
-from cases.models import Case, CaseEvent
 from cases.handlers.seen import MOST_LOOKS
+from cases.models import Case, CaseEvent
 from tests.agentmail.provider import say
 from tests.cases.handlers.conftest import EMPTY_THREAD, INBOX, MAYA, NOW, Desk, accept, show_thread
 

@@ -73,6 +73,7 @@ def test_without_a_schema_a_plain_confirmation_completes_the_case(text: str) -> 
         "I'm happy to confirm once paid.",
         "We confirm receipt of your message.",
         "I confirm I will not be there.",
+        "I can confirm I work here.",
         "We confirm the cancellation.",
         "We confirm delivery on 4 March.",
         "Confirmed, 150 chairs.",

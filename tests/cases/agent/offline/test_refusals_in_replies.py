@@ -57,6 +57,9 @@ def test_a_plain_refusal_fails_the_case(text: str) -> None:
     "text",
     [
         "It's not that we're not interested.",
+        "We decline.\nJust kidding",
+        "Ich lehne ab.\nNein, Quatsch.",
+        "No nos interesa. Es broma.",
         "I would not say we are not interested.",
         "Maya said she is not interested.",
         "Not interested?",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -14,9 +15,10 @@ from cases.agent.provider.client import CallLimits, ProviderClient
 from cases.agent.provider.models import ModelChoice
 from tests.cases.agent.builders import build_view
 from tests.cases.agent.wire.conftest import NAME, WRONG_NAME, Wire, dollars, make_view
-from tests.cases.agent.wire.stub import ModelStub, choose, cut_off, fail, refuse, send, speak
+from tests.cases.agent.wire.stub import Answer, ModelStub, choose, cut_off, fail, refuse, send, speak
 
 pytestmark = pytest.mark.filterwarnings("error::UserWarning")
+FORM = "answer_goal_achieved"
 
 
 def test_a_valid_answer_is_taken_with_what_it_cost(wire: Wire) -> None:
@@ -210,3 +212,47 @@ def test_a_draft_that_tells_something_private_is_asked_for_again_without_naming_
     told = wire.stub.asked[1].find_texts()[-1]
     assert "something of the private knowledge" in told
     assert "3200" not in told
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("x" * 5000, "x" * 200), ("own\x00model", "own\ufffdmodel"), ("\ud800", "\ufffd")]
+)
+def test_the_name_that_a_server_gives_its_model_fits_into_the_database(wire: Wire, name: str, shown: str) -> None:
+    wire.stub.play(change_answer(wire, model=name))
+
+    assert wire.evaluate().audit.model_answered == shown
+
+
+def test_the_tokens_that_a_server_claims_fit_into_the_database(wire: Wire) -> None:
+    many = 10**12
+    names = ("prompt_tokens", "completion_tokens", "total_tokens", "input_tokens", "output_tokens")
+    wire.stub.play(change_answer(wire, usage=dict.fromkeys(names, many)))
+
+    audit = wire.evaluate().audit
+
+    assert (audit.tokens_in, audit.tokens_out, audit.cost_usd) == (10**9, 10**9, Decimal(499_999))
+
+
+@pytest.mark.parametrize("change", [{"subject": "  "}, {"rationale": "a\x00b"}])
+def test_a_draft_that_cannot_be_stored_or_sent_is_asked_for_again(wire: Wire, change: dict[str, str]) -> None:
+    drafted = {"kind": "DRAFT", "subject": "Signed W-9", "body": "Hi Maya,\n\ncould you send it?\n\nAlex Kim"}
+    wire.stub.play(*(wire.choose(answer, "answer_drafted_mail") for answer in ({**drafted, **change}, drafted)))
+
+    outcome = PromptedAgent(wire.client()).draft_outreach(build_view())
+
+    assert outcome.value.to_json()["subject"] == "Signed W-9"  # type: ignore[union-attr]
+    assert len(wire.stub.asked) == 2
+
+
+def change_answer(wire: Wire, **changes: Any) -> Answer:
+    """The model's valid answer with members that a server of another kind would write."""
+    if wire.dialect == "openai":
+        call = {"id": "c", "type": "function", "function": {"name": FORM, "arguments": json.dumps(NAME)}}
+        message = {"role": "assistant", "content": None, "tool_calls": [call]}
+        answer: dict[str, Any] = {"id": "1", "object": "chat.completion", "created": 1, "model": "gpt-4.1"}
+        answer |= {"choices": [{"index": 0, "finish_reason": "tool_calls", "message": message}]}
+    else:
+        content = [{"type": "tool_use", "id": "t", "name": FORM, "input": NAME}]
+        answer = {"id": "1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-6", "content": content}
+        answer |= {"stop_reason": "tool_use", "usage": {"input_tokens": 10, "output_tokens": 5}}
+    return send(200, json.dumps(answer | changes).encode())

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from cases.agent.prompted import PromptedAgent
+from cases.agent.answers import JUDGING
+from cases.agent.prompted import ModelCall, PromptedAgent
+from cases.agent.prompting import compose_prompt
 from cases.agent.protocol import AgentError, AgentMisconfigured, AgentTemporary, AgentUnusable
 from cases.agent.provider.client import CallLimits, ProviderClient
 from cases.agent.provider.models import ModelChoice
 from tests.cases.agent.wire.conftest import NAME, WRONG_NAME, Wire, dollars, make_view
-from tests.cases.agent.wire.stub import ModelStub, cut, fail, hang, trickle
+from tests.cases.agent.wire.stub import ModelStub, cut, fail, hang, send, trickle
 
 # Far below what a server could be waited for, far above what a busy machine loses.
 DEADLINE_S = 0.5
@@ -116,6 +118,34 @@ def test_a_connection_that_is_cut_is_tried_again_later(wire: Wire) -> None:
 
     assert isinstance(wire.fail(), AgentTemporary)
     assert len(wire.stub.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"null", b"[]", b"1", b"{}", b"<html>", b"\xff{"),
+        *(b'{"choices": [null]}', b'{"content": [null], "usage": null}', b'{"content": [{"type": "x"}], "usage": {}}'),
+        b"[" * 50_000,
+    ],
+)
+def test_a_body_of_another_form_is_tried_again_later(wire: Wire, body: bytes) -> None:
+    wire.stub.play(send(200, body))
+
+    error = wire.fail()
+
+    assert isinstance(error, AgentTemporary)
+    assert "did not answer" in error.reason
+
+
+def test_a_check_of_ours_that_breaks_is_no_fault_of_the_model(wire: Wire) -> None:
+    def check(_answer: object) -> list[str]:
+        raise ZeroDivisionError
+
+    wire.stub.play(wire.choose(NAME))
+    call = ModelCall(compose_prompt("evaluate", make_view(), "boundary"), JUDGING, check)
+
+    with pytest.raises(ZeroDivisionError):
+        wire.client().ask(call)
 
 
 def test_a_connection_that_is_refused_is_tried_again_later(wire: Wire) -> None:
