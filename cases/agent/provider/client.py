@@ -11,9 +11,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import cache
 from typing import cast
 
-from pydantic_ai import Agent, ModelRetry, ToolOutput
+from pydantic_ai import Agent, ModelRetry, RunContext, ToolOutput
 from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RunUsage, UsageLimits
@@ -124,8 +125,10 @@ class ProviderClient:
             total_tokens_limit=self.limits.max_tokens or None,
             cost_limit=self.limits.max_cost_usd or None,
         )
-        run = _make_agent(call).run(
+        run = _get_agent(call.forms).run(
             call.prompt.text,
+            deps=call,
+            instructions=call.prompt.instructions,
             model=model,
             model_settings=settings,
             usage=usage,
@@ -142,18 +145,18 @@ class ProviderClient:
         return ModelReply(result.output, _sum_up(usage, answered_by))
 
 
-def _make_agent(call: ModelCall) -> Agent[object, Answer]:
-    outputs: Sequence[ToolOutput[Answer]] = [
-        ToolOutput(form, name=f"answer_{_snake(form.__name__)}") for form in call.forms
-    ]
-    made = Agent(output_type=list(outputs), instructions=call.prompt.instructions, retries=REASKS)
+@cache
+def _get_agent(forms: tuple[type[Answer], ...]) -> Agent[ModelCall, Answer]:
+    """Return the agent that answers in one of these forms; made once, since that costs more than a call does."""
+    outputs: Sequence[ToolOutput[Answer]] = [ToolOutput(form, name=f"answer_{_snake(form.__name__)}") for form in forms]
+    made = Agent(output_type=list(outputs), deps_type=ModelCall, retries=REASKS)
     # The library's types cannot read a list of outputs that is made at run time.
-    agent = cast(Agent[object, Answer], made)
+    agent = cast(Agent[ModelCall, Answer], made)
 
     @agent.output_validator
-    def refuse_faults(answer: Answer) -> Answer:
+    def refuse_faults(context: RunContext[ModelCall], answer: Answer) -> Answer:
         try:
-            faults = call.check(answer)
+            faults = context.deps.check(answer)
         except Exception as error:
             raise CheckFailed from error
         if faults:
