@@ -151,11 +151,13 @@ class _Look:
     def _take(self, page: Sequence[ListedMessage]) -> bool:
         """Returns whether the whole page was dealt with and the provider still answers."""
         received = [message for message in page if not message.is_ours]
-        known = set(
-            InboundEmail.objects.filter(
-                inbox_id=self._inbox_id, message_id__in=[message.message_id for message in received]
-            ).values_list("message_id", flat=True)
-        )
+        stored = InboundEmail.objects.filter(message_id__in=[message.message_id for message in received])
+        # The provider names an inbox in its own spelling, the settings in another.
+        known = {
+            message_id
+            for inbox_id, message_id in stored.values_list("inbox_id", "message_id")
+            if inbox_id.lower() == self._inbox_id.lower()
+        }
         for message in received:
             if message.message_id in known:
                 continue

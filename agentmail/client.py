@@ -162,7 +162,8 @@ class AgentMailClient:
             return FetchFailed("the answer leads back to the same page")
         found = []
         for raw in raw_messages:
-            mail = parse_message(raw, inbox_id=inbox_id) if isinstance(raw, dict) else None
+            # Its thread is of no matter here, and must not decide whether the message is seen.
+            mail = parse_message(raw, inbox_id=inbox_id, thread_id="-") if isinstance(raw, dict) else None
             if mail is not None:
                 found.append(ListedMessage(mail.message_id, _is_ours(mail, raw), mail.sent_at))
         return ListedMessages(tuple(found), following)

@@ -87,8 +87,9 @@ class Queues:
 
         Deletes nothing. A dead-letter queue of the operator's own stays in use. Raises QueueFault.
         """
-        if self.name.endswith(".fifo"):
-            raise QueueFault("OFFLOAD_QUEUE names a FIFO queue; Offload needs a standard one. Choose another name.")
+        for setting, value in (("OFFLOAD_QUEUE", self.name), ("OFFLOAD_QUEUE_URL", self._url)):
+            if value.endswith(".fifo"):
+                raise QueueFault(f"{setting} names a FIFO queue; Offload needs a standard one. Choose another.")
         changes: list[str] = []
         queue = self._find_or_create(self.name, changes)
         target = queue.redrive.get("deadLetterTargetArn")
@@ -160,8 +161,10 @@ def list_wanted() -> dict[str, str]:
 
 def find_danger(queue: Found) -> str:
     """Returns why no worker may run on this queue, "" when one may."""
-    visibility = int(queue.attributes.get("VisibilityTimeout", "0"))
-    if visibility > settings.OFFLOAD_LEASE_SECONDS:
+    told = queue.attributes.get("VisibilityTimeout", "")
+    visibility = int(told) if told.isdecimal() else None
+    # An endpoint that does not tell is no danger that is known; the difference is logged.
+    if visibility is None or visibility > settings.OFFLOAD_LEASE_SECONDS:
         return ""
     return (
         f"The queue {settings.OFFLOAD_QUEUE} shows a message again after {visibility} s, which must exceed the lease "

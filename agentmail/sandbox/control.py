@@ -132,7 +132,7 @@ def faults(request: HttpRequest) -> HttpResponse:
 @control_view
 @require_http_methods(["GET", "POST", "DELETE"])
 def blocked(request: HttpRequest) -> HttpResponse:
-    """GET the addresses that the provider does not send to, POST `{"address"}` to add one, DELETE to lift all blocks."""
+    """GET the addresses that the provider does not send to, POST `{"address"}` to add one, DELETE to lift all."""
     if request.method == "POST":
         block_addresses([bare_address(read_body(request, BlockBody).address)], "blocked", read_moment())
     elif request.method == "DELETE":

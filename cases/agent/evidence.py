@@ -32,7 +32,10 @@ _ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?")
 _STEP = re.compile(r"[^.\[\]]+")
 # Where we wait for somebody, "today" runs into tomorrow; as a value it is the day itself.
 _TODAY = re.compile(r"today|tonight|this (afternoon|evening)|heute|aujourd'hui|hoy|oggi|vandaag")
-_YES = re.compile(r"\W*(yes|yep|ok|okay|right|correct|ja|oui|si|sim)\b")
+_YES = re.compile(
+    r"\W*(yes|yep|ok|okay|right|correct|ja|genau|oui|d'accord|si|sim|de acuerdo"
+    r"|(please )?(accept|go ahead|(accept|take|use) (it|that|this|them)))\b"
+)
 _DENIAL = re.compile(
     r"\b(no|nope|not|never|none|neither|wrong|incorrect|untrue|fake|forged|\w+n't|nein|nicht|kein\w*|falsch|non|pas|faux"
     r"|niet|geen|onjuist|falso|incorrecto|sbagliato)\b"

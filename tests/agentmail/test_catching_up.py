@@ -90,6 +90,29 @@ def test_known_mail_and_our_own_cost_no_second_call(client: AgentMailClient, pro
     assert len(provider.received) == 1
 
 
+def test_an_inbox_that_the_settings_spell_in_capitals_is_the_same_one(
+    client: AgentMailClient, provider: Provider, hooks: Hooks, settings: Any
+) -> None:
+    """Else every look would fetch all mail of six hours again, and in a busy inbox never come to its end."""
+    settings.AGENTMAIL_INBOX_ID = INBOX.upper()
+    hooks.store(received("<known@northwind.example>"))
+    provider.play(say(200, listing(message("known"))))
+
+    found = catch_up_inbox(INBOX.upper(), SINCE, client=client, on_reply=hooks.replies.append, now=NOW, seconds=30.0)
+
+    assert (found.listed, found.missed) == (1, 0)
+    assert len(provider.received) == 1
+
+
+def test_a_message_that_is_listed_without_its_thread_is_fetched_all_the_same(
+    client: AgentMailClient, provider: Provider, hooks: Hooks
+) -> None:
+    lost = message("lost")
+    provider.play(say(200, listing({key: lost[key] for key in lost if key != "thread_id"})), say(200, lost))
+
+    assert look(client, hooks).stored == 1
+
+
 def test_a_second_look_and_the_webhook_that_comes_after_all_change_nothing(
     client: AgentMailClient, provider: Provider, hooks: Hooks
 ) -> None:
@@ -184,7 +207,9 @@ def test_a_message_that_cannot_be_read_for_three_days_holds_nothing_back_any_mor
     assert look(client, hooks).sound_until == NOW - timedelta(days=3)
 
 
-def test_three_failed_reads_in_a_row_end_the_look_at_a_provider_that_is_away(client: AgentMailClient, provider: Provider, hooks: Hooks) -> None:
+def test_three_failed_reads_in_a_row_end_the_look_at_a_provider_that_is_away(
+    client: AgentMailClient, provider: Provider, hooks: Hooks
+) -> None:
     messages = [message(str(number), hours_ago=10 - number) for number in range(5)]
     provider.play(say(200, listing(*messages)), *[say(503, {"message": "away"})] * 6)
 

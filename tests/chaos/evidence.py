@@ -66,6 +66,14 @@ class EventStep:
 
 
 @dataclass(frozen=True, slots=True)
+class SendStep:
+    """An attempt to send the mail of an event, as it was begun under the case's lock, before the call."""
+
+    at: datetime
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunRow:
     """What the agent was asked once."""
 
@@ -87,7 +95,6 @@ class OwnMail:
     attempts: int
     message_id: str
     text: str
-    last_attempt_at: datetime | None
     last_error: str
 
 
@@ -155,6 +162,7 @@ class CaseFile:
     steps: tuple[CaseStep, ...] = ()
     events: tuple[EventRow, ...] = ()
     event_steps: tuple[EventStep, ...] = ()
+    send_steps: tuple[SendStep, ...] = ()
     runs: tuple[RunRow, ...] = ()
     own_mails: tuple[OwnMail, ...] = ()
     accepted: tuple[AcceptedMail, ...] = ()
@@ -193,6 +201,10 @@ QUERIES: dict[str, tuple[type, str]] = {
         EventStep,
         "SELECT case_id::text AS owner, at, event_id, status, attempt FROM chaos_event_step ORDER BY id",
     ),
+    "send_steps": (
+        SendStep,
+        "SELECT case_id::text AS owner, at, reference FROM chaos_send_step ORDER BY id",
+    ),
     "runs": (
         RunRow,
         """SELECT case_id::text AS owner, event_id, operation, mail_kind, coalesce(decision->>'kind', '') AS decision,
@@ -201,7 +213,7 @@ QUERIES: dict[str, tuple[type, str]] = {
     "own_mails": (
         OwnMail,
         """SELECT owner::text AS owner, reference, label, idempotency_key, state, attempts, message_id, text,
-                  last_attempt_at, last_error FROM agentmail_outboundemail ORDER BY frozen_at""",
+                  last_error FROM agentmail_outboundemail ORDER BY frozen_at""",
     ),
     "inputs": (
         InputRow,

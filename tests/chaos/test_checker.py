@@ -24,6 +24,7 @@ from tests.chaos.evidence import (
     OwnMail,
     ReceivedRow,
     RunRow,
+    SendStep,
     Told,
 )
 from tests.chaos.player import GivenInput
@@ -49,7 +50,7 @@ def make_notice(event_type: str, status: str, result_status: str = "", result: A
 
 def make_mail(number: int) -> OwnMail:
     label, key = f"offload-{number}", f"offload.test.{number}"
-    return OwnMail(str(number), label, key, "sent", 1, f"<{number}@us>", f"Text {number}", at(number * 10 + 2), "")
+    return OwnMail(str(number), label, key, "sent", 1, f"<{number}@us>", f"Text {number}", "")
 
 
 def make_accepted(number: int) -> AcceptedMail:
@@ -94,6 +95,7 @@ def make_file() -> CaseFile:
             for event in events
             for offset, status, attempt in ((0, "ready", 0), (1, "running", 1), (5, "done", 1))
         ),
+        send_steps=(SendStep(at(12), "1"), SendStep(at(32), "3")),
         runs=(
             RunRow(1, "outreach", "outreach", "DRAFT", at(11)),
             RunRow(2, "evaluate", "", "INPUT_NEEDED", at(21)),
@@ -193,7 +195,7 @@ BAD: list[tuple[Check, CaseFile, Fault, str]] = [
         Fault.TWICE,
         "the first message was sent more than once",
     ),
-    (checker.check_nothing_after_end, with_last("own_mails", last_attempt_at=at(49)), Fault.WRONG, "begun 4.0 s after"),
+    (checker.check_nothing_after_end, with_last("send_steps", at=at(45.005)), Fault.WRONG, "begun 0.005 s after"),
     (checker.check_nothing_after_end, with_last("accepted", accepted_at=at(56)), Fault.WRONG, "sent 11.0 s after"),
     (
         checker.check_transitions,
@@ -284,7 +286,7 @@ def test_every_check_is_shown_a_fault() -> None:
         (lambda: with_last("deliveries", state="unknown", outcomes=("unknown",)), "its worker died after the POST"),
         (lambda: replace(with_last("deliveries", state="unknown"), received=make_file().received[:1]), "or before it"),
         (lambda: replace(with_last("deliveries", state="failed"), received=make_file().received[:1]), "it was refused"),
-        (lambda: with_last("own_mails", last_attempt_at=at(44)), "the send was in flight when the case ended"),
+        (lambda: with_last("send_steps", at=at(44.999)), "the send was in flight when the case ended"),
         (lambda: with_more("steps", CaseStep(at(46), "COMPLETED", "goal_achieved", 3, 0, RESULT)), "so it counts late"),
     ],
 )

@@ -17,7 +17,7 @@ import boto3
 import pytest
 from django.core.management import CommandError, call_command
 
-from offload.queues import check_at_start
+from offload.queues import Found, check_at_start, find_danger
 from tests.offload.ministack import Ministack
 from tests.offload.processes import CeleryProcess
 from tests.offload.sqs_endpoint import Fault, SqsEndpoint
@@ -108,8 +108,11 @@ def test_an_existing_queue_is_named_by_its_url(sqs: Any, settings: Any) -> None:
         run()
 
 
-def test_a_fifo_queue_is_refused(sqs: Any, settings: Any) -> None:
-    settings.OFFLOAD_QUEUE = "cases.fifo"
+@pytest.mark.parametrize(
+    ("setting", "value"), [("QUEUE", "cases.fifo"), ("QUEUE_URL", "http://127.0.0.1/1/cases.fifo")]
+)
+def test_a_fifo_queue_is_refused(sqs: Any, settings: Any, setting: str, value: str) -> None:
+    setattr(settings, f"OFFLOAD_{setting}", value)
 
     with pytest.raises(CommandError, match="standard one"):
         run()
@@ -147,6 +150,11 @@ def test_a_visibility_timeout_that_does_not_exceed_the_lease_is_a_danger(
     sqs.create_queue(QueueName=settings.OFFLOAD_QUEUE, Attributes={"VisibilityTimeout": visibility})
 
     assert bool(check_at_start()) is is_refused
+
+
+@pytest.mark.parametrize("attributes", [{}, {"VisibilityTimeout": "two minutes"}])
+def test_an_endpoint_that_does_not_tell_the_visibility_timeout_stops_nobody(attributes: dict[str, str]) -> None:
+    assert find_danger(Found("http://127.0.0.1/1/cases", attributes)) == ""
 
 
 def test_a_queue_that_is_not_there_yet_stops_nobody(sqs: Any, caplog: pytest.LogCaptureFixture) -> None:

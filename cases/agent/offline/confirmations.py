@@ -54,7 +54,7 @@ _DOUBT = compile_phrases(
     (out of (the )?office|vacation|away|holiday|back (on|in))
     (confirm|confirming|confirmed) (whether|that (you|he|she|they))
     # "I can confirm I work here" confirms something else.
-    confirm (that )?(i|we)(?! (hereby |fully |gladly )*(accept|agree|approve|attend|confirm|are attending|am attending)\b)
+    confirm (that )?(i|we)(?! (hereby |fully |gladly )*(accept|agree|approve|attend|confirm|(are|am) attending)\b)
     # German
     (nicht|kein*|noch|aber|jedoch|wenn|falls|sobald|erst|vorbehalt*|vielleicht|wahrscheinlich|eingang|erhalt|leider)
     (werde|werden|eventuell|grundsatzlich|unter der|bis|nachdem|urlaub|sofern|nur|ausser)

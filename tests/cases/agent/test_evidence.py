@@ -253,6 +253,7 @@ def test_a_required_text_is_not_empty() -> None:
         ("Yes", True),
         ("Yes, no doubt", True),
         ("Take it as it is", True),
+        ("Take it, no problem", True),
         ("No, ask her again", False),
         ("That isn't right", False),
         ("Nein, falsch", False),
