@@ -22,6 +22,7 @@ class Run:
     lasted_s: float
     drained_s: float
     unrest: Mapping[str, int]
+    requeued: int = 0
 
 
 def write_figures(run: Run, evidence: Evidence, violations: list[Violation]) -> str:
@@ -40,6 +41,7 @@ def write_figures(run: Run, evidence: Evidence, violations: list[Violation]) -> 
         "mails": sum(len(case.accepted) for case in evidence.files),
         "events": len(events),
         "events taken again": sum(event.attempt > 1 for event in events),
+        "requeued by support": run.requeued,
         "dead": sum(event.status == "dead" for event in events),
         "client webhooks": sum(deliveries.values()),
         "unknown": deliveries["unknown"],

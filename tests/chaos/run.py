@@ -20,6 +20,7 @@ from tests.chaos.player import Astray, Player, call
 from tests.chaos.recorder import install
 from tests.chaos.report import Run, write_figures, write_stories
 from tests.chaos.stories import STORIES, Ending
+from tests.chaos.support import Support
 from tests.chaos.world import GivenUp, World
 from tests.live.stack import Stack
 
@@ -64,6 +65,7 @@ class Performance:
         self._stack = stack
         self._world = World(description["database_url"])
         self._nemesis = Nemesis(stack)
+        self._support = Support(description)
         self._told: dict[int, Told] = {}
 
     def play(self) -> Outcome:
@@ -88,7 +90,8 @@ class Performance:
         told = [self._look_up(self._told[case.number]) for case in plan.cases]
         evidence = read_evidence(self._world.database_url, told)
         lasted_s = time.monotonic() - began
-        run = Run(plan.seed, self._nemesis.struck, faults_met, lasted_s, drained_s, unrest)
+        requeued = self._support.requeued
+        run = Run(plan.seed, self._nemesis.struck, faults_met, lasted_s, drained_s, unrest, requeued)
         return Outcome(run, evidence, check_run(evidence))
 
     def _cause_trouble(self, plan: Plan, began: float) -> int:
@@ -147,6 +150,8 @@ class Performance:
         quiet, told_at = 0, calm_since
         unrest: dict[str, int] = {}
         while time.monotonic() < calm_since + PATIENCE_S:
+            for dead in self._world.query("SELECT id, case_id FROM cases_caseevent WHERE status = 'dead'"):
+                self._support.requeue(dead["case_id"], dead["id"])
             unrest = self._world.count_unrest()
             playing = sum(thread.is_alive() for thread in players)
             unrest |= {"stories": playing} if playing else {}

@@ -15,6 +15,7 @@ RUN = Run(
     lasted_s=71.4,
     drained_s=12.3,
     unrest={},
+    requeued=1,
 )
 
 
@@ -23,8 +24,8 @@ def test_the_figures_are_one_line_with_the_seed() -> None:
 
     assert write_figures(RUN, evidence, []) == (
         "chaos: 1 cases, 10 kills, 1 database restarts, 2 queue wipes, 0 queue stops, 40 provider faults, 2 mails, "
-        "4 events, 0 events taken again, 0 dead, 2 client webhooks, 0 unknown, 0 failed, 0 lost, 0 wrong, 0 twice; "
-        "drained 12 s after the last fault, 71 s in all; seed 7"
+        "4 events, 0 events taken again, 1 requeued by support, 0 dead, 2 client webhooks, 0 unknown, 0 failed, "
+        "0 lost, 0 wrong, 0 twice; drained 12 s after the last fault, 71 s in all; seed 7"
     )
 
 
