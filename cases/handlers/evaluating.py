@@ -26,7 +26,7 @@ from cases.handlers.briefing import build_view
 from cases.handlers.budget import EVALUATE, MeteredAgent
 from cases.handlers.drafting import find_reply_target
 from cases.handlers.ending import conclude
-from cases.handlers.judging import deserves_judgement, judge_thread, may_be_acted_on
+from cases.handlers.judging import deserves_judgement, is_denial, judge_thread, may_be_acted_on
 from cases.handlers.limiting import limit_replies
 from cases.handlers.live_mail import keep_live_mail
 from cases.handlers.runs import freeze_case_mail, store_run
@@ -152,9 +152,10 @@ def _describe_unanswerable(trigger: MailMessage) -> str:
 
 
 def _is_vouched(case: Case, message: MailMessage) -> bool:
-    """Whether a human of ours has answered a question that was asked with this mail in view."""
+    """Whether a human of ours has answered a question that was asked with this mail in view, and not by a denial."""
     arrived_at = case.get_time_of(message.sent_at)
-    return case.input_requests.exclude(answer="").filter(requested_at__gt=arrived_at).exists()
+    asked_since = case.input_requests.exclude(answer="").filter(requested_at__gt=arrived_at)
+    return any(not is_denial(answer) for answer in asked_since.values_list("answer", flat=True))
 
 
 def _note_proof(decision: Decision, last_word: MailMessage | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from agentmail.inbound import AutomaticKind
@@ -11,6 +12,20 @@ from cases.agent.protocol import Agent, AgentUnusable, CaseView, RunAudit
 from cases.handlers.limiting import limit_decision
 from cases.handlers.runs import RULES
 from cases.handlers.seen import is_unproven
+
+# In the languages that the offline agent reads. Too much found here costs one more question, too little a false ending.
+_NO = re.compile(r"\W*(no|nope|nein|non|nee|não|nie)\b", re.IGNORECASE)
+_DENIAL = re.compile(
+    r"\b(not (genuine|real|theirs|them|him|her|true)|forge[dr]|fake[ds]?|fraud|scam|spam|phish\w*|imposter|impostor)\b|"
+    r"\b(gefälscht|betrug|nicht echt|frauduleux|fausse?|falso|falsa|estafa|truffa|vervalst|nep)\b|"
+    r"\bignore (it|this|that|them|him|her)\b",
+    re.IGNORECASE,
+)
+
+
+def is_denial(answer: str) -> bool:
+    """Whether a human's answer says no, or calls a mail forged: such an answer vouches for nothing."""
+    return bool(_NO.match(answer) or _DENIAL.search(answer))
 
 
 def deserves_judgement(unread: Sequence[MailMessage], arrived: MailMessage | None) -> bool:

@@ -193,6 +193,24 @@ def test_an_answer_to_an_older_question_vouches_for_no_mail_of_unproven_origin(
     assert desk.read().status == "COMPLETED"
 
 
+@pytest.mark.parametrize(
+    "denial", ["No, that mail is forged.", "Nein", "It is not genuine, ignore it.", "Looks like phishing to me"]
+)
+def test_a_human_who_denies_a_stranger_s_mail_does_not_vouch_for_it(desk: Desk, denial: str) -> None:
+    desk.send_outreach()
+    desk.receive("All done, the tax ID is 66-6666666.", **{"from": "Eve <eve@elsewhere.example>"})
+    desk.clock[0] += timedelta(seconds=1)
+    evaluate(desk, ACHIEVED)
+    question = InputRequest.objects.get()
+    desk.clock[0] += timedelta(seconds=1)
+    services.answer_input_request(desk.case.id, str(question.id), denial, answered_by="sam", now=desk.clock[0])
+
+    evaluate(desk, ACHIEVED)
+
+    assert desk.read().status == "INPUT_NEEDED"
+    assert InputRequest.objects.filter(status="PENDING").count() == 1
+
+
 @pytest.mark.parametrize("values", STRANGERS)
 def test_the_offline_agent_takes_no_value_from_mail_of_unproven_origin(desk: Desk, values: dict[str, str]) -> None:
     schema = {"type": "object", "properties": {"taxId": {"type": "string"}}, "required": ["taxId"]}
