@@ -140,7 +140,10 @@ def _judge_complete(facts: Facts, refused: list[str]) -> Verdict:
     sources = {found.message_id for found in facts.gathered.values.values()}
     relevant = [reply for reply in facts.reading.replies if reply in pending or reply.message.message_id in sources]
     doubt = next((text for text in [*refused, *map(find_reservation, relevant)] if text), "")
-    doubt = doubt or next((text for reply in relevant for text in list_questioned(reply, facts)), "")
+    # A question of before the values, in a mail of its own, is not about them.
+    since = min((reply.message.sent_at for reply in relevant if reply.message.message_id in sources), default=None)
+    recent = [reply for reply in relevant if since is None or reply.message.sent_at >= since]
+    doubt = doubt or next((text for reply in recent for text in list_questioned(reply, facts)), "")
     if doubt:
         return _ask_whether_to_take(facts, doubt)
     is_announced = facts.wants_file and any(claims_file(reply) for reply in pending)
@@ -148,9 +151,8 @@ def _judge_complete(facts: Facts, refused: list[str]) -> Verdict:
         return ask_for_file(facts)
     if facts.lacks_file:
         return _judge_questions(facts) or _judge_waiting(facts) or ask_for_file(facts)
-    since = min((reply.message.sent_at for reply in relevant if reply.message.message_id in sources), default=None)
-    for reply in relevant:
-        if (since is None or reply.message.sent_at >= since) and (unread := find_unread_words(reply, facts)):
+    for reply in recent:
+        if unread := find_unread_words(reply, facts):
             return _ask_whether_to_take(facts, unread)
     is_observed = any(is_derived(field) and field.name in facts.gathered.values for field in facts.fields)
     if is_observed and not names_file(facts):

@@ -34,6 +34,15 @@ def test_values_are_gathered_over_several_replies_each_with_its_own_evidence() -
     }
 
 
+def test_a_question_of_an_earlier_mail_is_not_about_the_values_of_a_later_one() -> None:
+    question = their_mail("Hi Alex,\n\nwhich of our subsidiaries do you need it for?\n\nMaya", days_ago=2, number=1)
+    answer = their_mail(f"Hi Alex,\n\nhere you go.\n\n{W9_LINES}\n\nMaya", number=2, files=("w9.pdf",))
+
+    assert isinstance(judge(our_mail(), question, answer, open_question="Which subsidiary?"), GoalAchieved)
+    beside = their_mail(f"{W9_LINES}\n\nOr is it the other number?", number=2, files=("w9.pdf",))
+    assert isinstance(judge(our_mail(), question, beside), InputNeeded)
+
+
 def test_a_value_taken_back_is_missing_again() -> None:
     decision = judge(
         our_mail(days_ago=5),
