@@ -117,7 +117,7 @@ def list_children(pid: int) -> set[int]:
     return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()}
 
 
-@pytest.mark.parametrize("is_kept_alive", [False, True])
+@pytest.mark.parametrize("is_kept_alive", [pytest.param(False, marks=pytest.mark.long), True])
 def test_a_reload_of_the_web_processes_fails_no_request(stack: Stack, is_kept_alive: bool) -> None:
     master = stack.description["pids"]["web"]
     old = list_children(master)

@@ -66,6 +66,8 @@ def assert_evaluated_once(stack: Stack, case_id: str) -> None:
     assert len(stack.list_notices(case_id)) == 1
 
 
+# A stack of its own with a short schedule; the small chaos run finds lost replies by schedule in every run.
+@pytest.mark.long
 def test_replies_whose_webhooks_were_lost_are_found_by_schedule_and_late_webhooks_change_nothing(
     tmp_path: Path,
 ) -> None:

@@ -18,6 +18,8 @@ from tests import settings
 from tests.offload.conftest import QUEUE
 from tests.offload.sqs_endpoint import Fault, SqsEndpoint
 
+pytestmark = pytest.mark.long
+
 StartPolling = Callable[[str], Hub]
 
 
