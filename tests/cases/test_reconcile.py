@@ -198,3 +198,10 @@ def test_wrong_arguments_are_refused_with_their_remedy(
         run(**options)
 
     assert at_provider.received == []
+
+
+def test_hours_that_are_no_number_are_refused_with_an_example(at_provider: Provider) -> None:
+    with pytest.raises(CommandError, match='"yesterday" must be a number of hours, such as 24'):
+        call_command("reconcile_mail", "--since", "yesterday")
+
+    assert at_provider.received == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -27,7 +28,7 @@ class Command(BaseCommand):
         what = parser.add_mutually_exclusive_group()
         what.add_argument(
             "--since",
-            type=float,
+            type=_parse_hours,
             metavar="HOURS",
             help="look so many hours back (default: from where the regular pass left off)",
         )
@@ -67,6 +68,13 @@ class Command(BaseCommand):
         self.stdout.write(f"Case {case_id}: {_count(found.missed)} missing, {found.stored} stored.")
         if not found.is_whole:
             raise CommandError("The provider did not give the whole thread; run this again.")
+
+
+def _parse_hours(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ArgumentTypeError(f'"{text}" must be a number of hours, such as 24') from None
 
 
 def _describe(findings: Findings, *, is_dry_run: bool) -> str:
