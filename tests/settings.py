@@ -23,6 +23,7 @@ for name, value in {
 
 from offload.settings import *  # noqa: E402, F403
 
+DATABASES["default"]["ENGINE"] = "tests.database"  # noqa: F405
 # The real one is slow on purpose, and nothing here depends on it.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Static files come from the apps: nothing is collected for a test.

@@ -1,0 +1,1 @@
+"""The product's database backend, emptied faster between tests."""
