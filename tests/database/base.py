@@ -5,9 +5,10 @@ Between two tests a table holds a handful of rows, and forty TRUNCATEs cost fift
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from django.core.management.color import Style
+from django.db.backends.postgresql.operations import DatabaseOperations as PostgreSQLOperations
 
 from offload.database import base
 
@@ -15,13 +16,13 @@ from offload.database import base
 KEPT = frozenset({"django_content_type", "auth_permission"})
 
 
-class DatabaseOperations(base.DatabaseWrapper.ops_class):  # type: ignore[name-defined,misc]
+class DatabaseOperations(PostgreSQLOperations):
     """PostgreSQL's, but for the flush."""
 
-    def sql_flush(self, style: Style, tables: Any, *, reset_sequences: bool = False, allow_cascade: bool = False) -> Any:
+    def sql_flush(
+        self, style: Any, tables: Sequence[str], *, reset_sequences: bool = False, allow_cascade: bool = False
+    ) -> list[str]:
         """Returns one DELETE a table; foreign keys are deferred, so their order does not matter."""
-        if reset_sequences or allow_cascade:
-            return super().sql_flush(style, tables, reset_sequences=reset_sequences, allow_cascade=allow_cascade)
         return [f"DELETE FROM {self.quote_name(table)}" for table in tables if table not in KEPT]
 
 
