@@ -13,6 +13,8 @@ LOCAL_ENVIRONMENT = HERE / "var" / "dev.env"
 try:
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+
+    from offload.doctor.unstartable import report_settings
 except ModuleNotFoundError:
     if VENV_PYTHON.exists() and Path(sys.prefix) != VENV_PYTHON.parent.parent:
         os.execv(VENV_PYTHON, [str(VENV_PYTHON), *sys.argv])
@@ -35,6 +37,9 @@ if __name__ == "__main__":
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
+        if sys.argv[1:2] == ["doctor"]:
+            sys.stdout.write(report_settings(str(error), sys.argv))
+            raise SystemExit(1) from None
         # A wrong setting is the operator's to mend; a stack trace would hide the sentence that says how.
         sys.stderr.write(f"Offload cannot start: {error}\n")
         if "OFFLOAD_MODE" not in os.environ:

@@ -68,14 +68,14 @@ class ProviderEventAdmin(_ReadOnlyAdmin):
 
 
 class _ReleasableAdmin(_ReadOnlyAdmin):
-    """Addresses that get no mail. A superuser may delete one, and its address gets mail again."""
+    """Addresses that get no mail. Who has the permission may delete one, and its address gets mail again."""
 
     # One address at a time, after its reason was read.
     actions = None
     ordering = ("-created_at",)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return request.user.is_active and request.user.is_superuser
+        return request.user.has_perm(f"agentmail.delete_{self.opts.model_name}")
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

@@ -33,6 +33,8 @@ from agentmail.outcomes import (
     MessageRead,
     Misconfigured,
     NotNow,
+    OriginalLink,
+    OriginalRead,
     Refused,
     SendOutcome,
     Sent,
@@ -180,6 +182,20 @@ class AgentMailClient:
         if mail is None or mail.message_id != message_id:
             return FetchFailed("the answer is not the message that was asked for")
         return FetchedMessage(mail)
+
+    def fetch_original(self, inbox_id: str, message_id: str) -> OriginalRead:
+        """Returns a fresh link to the whole mail as it travelled, headers included; fetch it again, don't store it."""
+        path = f"/inboxes/{_segment(inbox_id)}/messages/{_segment(message_id)}/raw"
+        result = self._call("GET", path, self._deadline)
+        if isinstance(result, Answered) and result.status == 404:
+            return MessageMissing()
+        content = _read_object(result)
+        if isinstance(content, str):
+            return FetchFailed(content)
+        url = content.get("download_url")
+        if not isinstance(url, str) or not url.startswith(("https://", "http://")):
+            return FetchFailed("the answer has no download_url")
+        return OriginalLink(url)
 
     def fetch_attachment(self, inbox_id: str, message_id: str, attachment_id: str) -> AttachmentRead:
         """Returns a fresh download link, which expires soon: fetch it again rather than store it."""

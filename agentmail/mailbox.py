@@ -9,6 +9,9 @@ from uuid import UUID
 from agentmail.automatic import AutomaticKind
 from agentmail.inbound import AttachmentInfo, Variant, choose_text
 from agentmail.models import InboundEmail, OutboundEmail
+from agentmail.rows import Rows
+
+_SENT, _RECEIVED = Rows(OutboundEmail), Rows(InboundEmail)
 
 
 class Direction(StrEnum):
@@ -41,9 +44,10 @@ class StoredMail:
 
 def list_mail(owner: UUID) -> list[StoredMail]:
     """Returns the owner's mail, oldest first: ours that the provider has accepted, theirs that was matched."""
-    ours = [_ours(mail) for mail in OutboundEmail.objects.filter(owner=owner).exclude(message_id="")]
+    of_owner = {"owner": owner}
+    ours = [_ours(mail) for mail in _SENT.find("owner = %(owner)s AND message_id <> ''", of_owner)]
     known = {mail.message_id for mail in ours}
-    received = InboundEmail.objects.filter(owner=owner)
+    received = _RECEIVED.find("owner = %(owner)s", of_owner)
     # An echo of our own mail is shown once. A stranger who takes an id of ours for his Message-ID is no echo.
     theirs = [_theirs(mail) for mail in received if not (_is_echo(mail) and mail.message_id in known)]
     return sorted(ours + theirs, key=lambda mail: (mail.sent_at, mail.message_id))

@@ -10,17 +10,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TypeVar
 from uuid import UUID
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
-from django.db.models import Model, Q
 
 from agentmail.automatic import AutomaticKind
 from agentmail.inbound import AttachmentInfo, EventKind, InboundMail, ParsedEvent, ReportKind, Variant
 from agentmail.models import InboundEmail, OutboundEmail, ProviderEvent
 from agentmail.ownership import HIDDEN, find_owner, keep_promising, list_ancestors, message_id_forms
+from agentmail.rows import Rows
 from agentmail.suppression import suppress
 
 logger = logging.getLogger(__name__)
@@ -62,7 +61,7 @@ class MatchedFailure:
     received_at: datetime
 
 
-_Row = TypeVar("_Row", bound=Model)
+_EVENTS, _MAILS = Rows(ProviderEvent), Rows(InboundEmail)
 
 OnReply = Callable[[MatchedReply], object]
 OnDeliveryFailure = Callable[[MatchedFailure], object]
@@ -98,7 +97,7 @@ def store_event(
     Raises django.db.Error alone.
     """
     event = _to_event(parsed, now)
-    if not _insert_once(event):
+    if not _EVENTS.insert(event, on_conflict="DO NOTHING"):
         return StoredEvent(parsed.event_id, StoredOutcome.DUPLICATE)
     if parsed.mail is not None:
         return _store_mail(event, parsed.mail, now, on_reply)
@@ -139,18 +138,30 @@ def match_waiting(
     if not thread_id:
         raise ValueError("match_waiting needs the id of a thread")
     lock_thread(thread_id)
-    sent = OutboundEmail.objects.filter(owner=owner, thread_id=thread_id).exclude(message_id="")
-    forms = message_id_forms(sent.values_list("message_id", flat=True))
-    mails = InboundEmail.objects.filter(Q(thread_id=thread_id) | Q(in_reply_to__in=forms), owner__isnull=True)
-    reports = ProviderEvent.objects.filter(
-        Q(thread_id=thread_id) | Q(message_id__in=forms), kind=EventKind.REPORT, owner__isnull=True
-    )
+    waiting = {"thread": thread_id, "forms": message_id_forms(_list_sent_ids(owner, thread_id))}
     matched = 0
-    for mail in mails.select_for_update(skip_locked=True).order_by("received_at"):
+    for mail in _MAILS.find(_WAITING_MAILS, waiting, lock=_UNLESS_TAKEN):
         matched += _assign_mail(mail, owner, now, on_reply)
-    for report in reports.select_for_update(skip_locked=True).order_by("received_at"):
+    for report in _EVENTS.find(_WAITING_REPORTS, waiting, lock=_UNLESS_TAKEN):
         matched += _assign_report(report, owner, now, on_delivery_failure)
     return matched
+
+
+def _list_sent_ids(owner: UUID, thread_id: str) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT message_id FROM agentmail_outboundemail WHERE owner = %s AND thread_id = %s AND message_id <> ''",
+            [owner, thread_id],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+_UNLESS_TAKEN = "FOR UPDATE SKIP LOCKED"
+_WAITING_MAILS = "owner IS NULL AND (thread_id = %(thread)s OR in_reply_to = ANY(%(forms)s)) ORDER BY received_at"
+_WAITING_REPORTS = """
+    owner IS NULL AND kind = 'report' AND (thread_id = %(thread)s OR message_id = ANY(%(forms)s))
+    ORDER BY received_at
+"""
 
 
 def match_all_waiting(now: datetime, *, on_reply: OnReply, on_delivery_failure: OnDeliveryFailure) -> int:
@@ -190,13 +201,6 @@ def lock_thread(thread_id: str) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(digest, signed=True)])
 
 
-def _insert_once(row: _Row) -> bool:
-    """ON CONFLICT DO NOTHING waits for a simultaneous insert to end, and then tells nobody who won: the id does."""
-    manager = type(row)._default_manager
-    manager.bulk_create([row], ignore_conflicts=True)
-    return manager.filter(pk=row.pk).exists()
-
-
 def _to_event(parsed: ParsedEvent, now: datetime) -> ProviderEvent:
     event = ProviderEvent(
         event_id=parsed.event_id,
@@ -233,7 +237,7 @@ def _store_mail(event: ProviderEvent, mail: InboundMail, now: datetime, on_reply
         references=list(mail.references),
         attachments=[asdict(attachment) for attachment in mail.attachments],
     )
-    if not _insert_once(row):
+    if not _MAILS.insert(row, on_conflict="DO NOTHING"):
         ProviderEvent.objects.filter(pk=event.pk).update(note="the message was stored under another event")
         return StoredEvent(event.event_id, StoredOutcome.DUPLICATE)
     if owner is None or not _assign_mail(row, owner, now, on_reply):
@@ -279,7 +283,8 @@ def _assign_mail(mail: InboundEmail, owner: UUID, now: datetime, on_reply: OnRep
     )
 
     def assign() -> None:
-        InboundEmail.objects.filter(pk=mail.pk).update(owner=owner, matched_at=now)
+        mail.owner, mail.matched_at = owner, now
+        _MAILS.update(mail, ("owner", "matched_at"))
         if reply.variant not in HIDDEN:
             on_reply(reply)
 

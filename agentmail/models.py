@@ -79,6 +79,11 @@ class OutboundEmail(models.Model):
             models.Index(name="outbound_thread", fields=["thread_id"], condition=~Q(thread_id="")),
             models.Index(name="outbound_message", fields=["message_id"], condition=~Q(message_id="")),
             models.Index(name="outbound_inbox", fields=["inbox_id"]),
+            models.Index(
+                name="outbound_unsettled",
+                fields=["frozen_at"],
+                condition=Q(state__in=[MailState.FROZEN.value, MailState.SENDING.value, MailState.UNKNOWN.value]),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -250,3 +255,44 @@ class DeclinedAddress(models.Model):
 
     def __str__(self) -> str:
         return self.address
+
+
+class ErasedAddress(models.Model):
+    """A person who was erased and must still get no mail: all that is left of the address is its keyed digest."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "erased addresses"
+
+    def __str__(self) -> str:
+        return self.digest[:12]
+
+
+class RegisteredWebhook(models.Model):
+    """The webhook that `manage.py connect_agentmail` registered last, with the secret that proves it; one row, id 1."""
+
+    webhook_id = models.TextField()
+    url = models.TextField()
+    secret = models.TextField()
+    registrations = models.PositiveIntegerField(default=1, help_text="How many this installation has registered.")
+    registered_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="registered_webhook_is_one_row", condition=Q(id=1))]
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class AccountCheck(models.Model):
+    """How a part of our account at AgentMail was found at the last look: `key`, `inbox` or `webhook`."""
+
+    part = models.TextField(primary_key=True)
+    problem = models.TextField(blank=True, help_text="Empty when nothing is wrong.")
+    is_known = models.BooleanField(help_text="No when AgentMail did not answer.")
+    checked_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.part}: {self.problem or 'in order'}"

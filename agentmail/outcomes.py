@@ -159,6 +159,16 @@ class AttachmentMissing:
 AttachmentRead = AttachmentLink | AttachmentMissing | FetchFailed
 
 
+@dataclass(frozen=True)
+class OriginalLink:
+    """A fresh download link to a whole mail as it travelled (RFC 5322); it expires soon."""
+
+    download_url: str
+
+
+OriginalRead = OriginalLink | MessageMissing | FetchFailed
+
+
 class MailState(StrEnum):
     """Where an outbound mail stands. Only FROZEN is known not to have been sent and yet may be."""
 

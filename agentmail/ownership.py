@@ -6,6 +6,8 @@ Anybody can write any sender.
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
+from django.db import connection
+
 from agentmail.inbound import Variant
 from agentmail.models import InboundEmail, OutboundEmail
 
@@ -35,12 +37,21 @@ def find_owner(thread_id: str, ancestors: Sequence[str]) -> UUID | None:
 
 
 def _find_by_thread(thread_id: str) -> UUID | None:
-    ours = OutboundEmail.objects.filter(thread_id=thread_id).order_by("-frozen_at")
-    owner = ours.values_list("owner", flat=True).first()
-    if owner is not None:
-        return owner
-    theirs = InboundEmail.objects.filter(thread_id=thread_id, owner__isnull=False).exclude(variant__in=HIDDEN)
-    return theirs.order_by("-received_at").values_list("owner", flat=True).first()
+    with connection.cursor() as cursor:
+        cursor.execute(_OWNER_BY_THREAD, {"thread": thread_id, "hidden": [variant.value for variant in HIDDEN]})
+        owner: UUID | None = cursor.fetchone()[0]
+    return owner
+
+
+# The newest of ours, else the newest of theirs.
+_OWNER_BY_THREAD = """
+    SELECT coalesce(
+        (SELECT owner FROM agentmail_outboundemail WHERE thread_id = %(thread)s AND thread_id <> ''
+          ORDER BY frozen_at DESC LIMIT 1),
+        (SELECT owner FROM agentmail_inboundemail
+          WHERE thread_id = %(thread)s AND owner IS NOT NULL AND variant <> ALL(%(hidden)s)
+          ORDER BY received_at DESC LIMIT 1))
+"""
 
 
 def _find_by_ancestors(ancestors: Sequence[str]) -> UUID | None:

@@ -40,9 +40,11 @@ from agentmail.outcomes import (
     state_after,
     state_of_attempt,
 )
-from agentmail.suppression import decline, has_declined, is_suppressed, suppress
+from agentmail.rows import Rows
+from agentmail.suppression import Closure, decline, find_closure, has_declined, is_suppressed, suppress
 
 __all__ = [
+    "Closure",
     "Direction",
     "MatchedFailure",
     "MatchedReply",
@@ -53,6 +55,7 @@ __all__ = [
     "adopt_mail",
     "begin_attempt",
     "decline",
+    "find_closure",
     "find_frozen_mail",
     "freeze_mail",
     "has_declined",
@@ -81,6 +84,21 @@ ABSENCE_TIME = timedelta(seconds=60)
 ABSENCE_MISSES = 3
 
 _ERROR_CHARS = 2000
+
+_MAILS = Rows(OutboundEmail)
+# All that an attempt or its end may change of a mail; the request itself never does.
+_CHANGING = (
+    "state",
+    "attempts",
+    "first_attempt_at",
+    "last_attempt_at",
+    "looked_up_at",
+    "lookup_misses",
+    "message_id",
+    "thread_id",
+    "last_error",
+    "sent_at",
+)
 
 
 def freeze_mail(
@@ -129,13 +147,14 @@ def freeze_mail(
         label=label,
         frozen_at=now,
     )
-    OutboundEmail.objects.bulk_create([mail], ignore_conflicts=True)
+    if _MAILS.insert(mail, on_conflict="DO NOTHING"):
+        return mail
     return OutboundEmail.objects.get(reference=reference)
 
 
 def find_frozen_mail(reference: str) -> OutboundEmail | None:
     """Returns the mail that was frozen for the reference, whatever its state, or None."""
-    return OutboundEmail.objects.filter(reference=reference).first()
+    return _MAILS.find_first("reference = %(reference)s", {"reference": reference})
 
 
 def is_known_unsent(mail: OutboundEmail) -> bool:
@@ -175,7 +194,7 @@ def begin_attempt(mail_id: UUID, now: datetime) -> OutboundEmail:
     mail.first_attempt_at = mail.first_attempt_at or now
     mail.last_attempt_at = now
     mail.looked_up_at, mail.lookup_misses = None, 0
-    mail.save()
+    _MAILS.update(mail, _CHANGING)
     return mail
 
 
@@ -197,7 +216,7 @@ def settle_attempt(mail_id: UUID, outcome: SendOutcome, now: datetime) -> Outbou
     if mail.state == MailState.FROZEN:
         # The 20 hours of may_repeat count from an attempt that the provider may have accepted.
         mail.first_attempt_at = None
-    mail.save()
+    _MAILS.update(mail, _CHANGING)
     return mail
 
 
@@ -213,7 +232,7 @@ def abandon_mail(mail_id: UUID, reason: str, now: datetime) -> OutboundEmail:
         return mail
     mail.state = MailState.ABANDONED
     mail.last_error = clean_text(f"abandoned {now:%Y-%m-%d %H:%M} UTC: {reason}")[:_ERROR_CHARS]
-    mail.save()
+    _MAILS.update(mail, _CHANGING)
     return mail
 
 
@@ -222,12 +241,15 @@ def record_lookup_miss(mail_id: UUID, now: datetime) -> OutboundEmail:
     mail = _lock(mail_id)
     mail.looked_up_at = mail.looked_up_at or now
     mail.lookup_misses += 1
-    mail.save()
+    _MAILS.update(mail, _CHANGING)
     return mail
 
 
 def _lock(mail_id: UUID) -> OutboundEmail:
-    return OutboundEmail.objects.select_for_update().get(pk=mail_id)
+    mail = _MAILS.find_first("id = %(id)s", {"id": mail_id}, lock="FOR UPDATE")
+    if mail is None:
+        raise OutboundEmail.DoesNotExist(mail_id)
+    return mail
 
 
 def _keep_late_ids(mail: OutboundEmail, message_id: str, thread_id: str) -> None:
@@ -236,7 +258,7 @@ def _keep_late_ids(mail: OutboundEmail, message_id: str, thread_id: str) -> None
         return
     logger.error("mail %s was given up but has been sent", mail.pk)
     mail.message_id, mail.thread_id = message_id, thread_id
-    mail.save()
+    _MAILS.update(mail, _CHANGING)
 
 
 def _describe(outcome: SendOutcome) -> str:

@@ -30,7 +30,7 @@ def verify_webhook(raw_body: bytes, headers: Mapping[str, str], secrets: Sequenc
     """
     if not any(secret.strip() for secret in secrets):
         raise WebhookRefused(
-            "AGENTMAIL_WEBHOOK_SECRETS is empty; set it to the whsec_ secret of AgentMail's webhook.",
+            "AGENTMAIL_WEBHOOK_SECRETS is empty and no secret is stored; run: manage.py connect_agentmail",
             is_our_fault=True,
         )
     delivery_id, seconds, signatures = _read_headers(headers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,21 +14,21 @@ from statistics import median
 import psycopg
 
 from bench.clients import create_client
-from bench.database import NoDatabase, migrate, own_database
-from bench.driving import Stuck, count_rows, open_cases, wait_for_rows
+from bench.database import migrate, own_database
+from bench.driving import count_rows, open_cases, wait_for_rows
 from bench.environment import compose_environment
 from bench.peers import (
     CONCURRENCY,
     DbosWorker,
-    NoPeer,
     compose_mail_settings,
     install_dbos,
     run_dbos,
     run_mail,
     run_offload,
 )
-from bench.processes import DidNotStart, find_port, read_cpu_s, run_queue
+from bench.processes import find_port, read_cpu_s, run_queue
 from bench.sweep_rows import Connection, forget_cases, make_rows
+from bench.table import Row, Wanted
 
 WANTED_RATIO = 2.0
 # Of the throughput beside 10,000 waiting cases to that without; what is below says that waiting costs something.
@@ -67,24 +66,20 @@ class Subject:
         side.worker_ms.append((read_cpu_s(self.worker_pid) - cpu_s) / cases * 1000)
 
 
-def run(arguments: list[str]) -> int:
-    """Runs the bench and prints its report; returns 0, 1 when a target is missed, 2 when it could not be run."""
+def run(arguments: list[str]) -> list[Row]:
+    """Runs the bench and prints its report; returns its rows. Raises NotMeasured."""
     parser = argparse.ArgumentParser(prog="python -m bench against_dbos", description=__doc__)
     parser.add_argument("--cases", type=int, default=500, help="of each side in each round (500)")
     parser.add_argument("--rounds", type=int, default=5, help="of both, in turns, after one to warm up (5)")
     parser.add_argument("--waiting", type=int, default=10_000, help="cases that wait in part two (10000)")
     parser.add_argument("--park", type=int, default=0, help="DBOS workflows to wait in part three (0)")
     options = parser.parse_args(arguments)
-    try:
-        python = install_dbos()
-        with tempfile.TemporaryDirectory() as directory, own_database() as url:
-            return _measure(Path(directory), url, python, options)
-    except (NoDatabase, NoPeer, DidNotStart, Stuck) as error:
-        print(error, file=sys.stderr)
-        return 2
+    python = install_dbos()
+    with tempfile.TemporaryDirectory() as directory, own_database() as url:
+        return _measure(Path(directory), url, python, options)
 
 
-def _measure(logs: Path, url: str, python: Path, options: argparse.Namespace) -> int:
+def _measure(logs: Path, url: str, python: Path, options: argparse.Namespace) -> list[Row]:
     with ExitStack() as stack:
         database = stack.enter_context(psycopg.connect(url, autocommit=True))
         ours = _start_ours(stack, database, url, logs)
@@ -97,12 +92,12 @@ def _measure(logs: Path, url: str, python: Path, options: argparse.Namespace) ->
             for subject, side in pair if number % 2 else reversed(pair):
                 # The first round only warms up.
                 subject.play(options.cases, side if number else Side())
-        is_reached = _report(our_side, their_side, options)
+        rows = [_report(our_side, their_side, options)]
         if options.waiting:
-            is_reached &= _measure_beside(database, ours, options)
+            rows.append(_measure_beside(database, ours, options))
         if options.park:
             _measure_parked(dbos, theirs, options)
-    return 0 if is_reached else 1
+    return rows
 
 
 def _start_ours(stack: ExitStack, database: Connection, url: str, logs: Path) -> Subject:
@@ -129,19 +124,25 @@ def _start_theirs(stack: ExitStack, url: str, python: Path, logs: Path) -> DbosW
     return dbos
 
 
-def _report(ours: Side, theirs: Side, options: argparse.Namespace) -> bool:
+def _report(ours: Side, theirs: Side, options: argparse.Namespace) -> Row:
     print(f"POST to COMPLETED: {options.rounds} rounds of {options.cases} cases, one worker each; medians\n")
     print(f"{'':14}{'cases/s':>9}{'worker CPU ms/case':>20}")
     for name, side in ((f"Offload, -c {CONCURRENCY}", ours), ("DBOS Transact", theirs)):
         print(f"{name:14}{median(side.rates):9.1f}{median(side.worker_ms):20.1f}")
     ratios = [mine / other for mine, other in zip(ours.rates, theirs.rates, strict=True)]
-    is_reached = median(ratios) >= WANTED_RATIO
+    row = Row(
+        "POST to COMPLETED on one worker against DBOS Transact",
+        f"{median(ours.rates):.1f}/s",
+        f"{median(theirs.rates):.1f}/s",
+        median(ratios),
+        Wanted(WANTED_RATIO, is_least=True),
+    )
     print(f"\nOffload / DBOS, cases/s, by round: {' '.join(f'{ratio:.2f}' for ratio in ratios)}")
-    print(f"median {median(ratios):.2f}; wanted {WANTED_RATIO:g}: {'reached' if is_reached else 'missed'}")
-    return is_reached
+    print(f"median {median(ratios):.2f}; wanted {WANTED_RATIO:g}: {'reached' if row.is_reached else 'missed'}")
+    return row
 
 
-def _measure_beside(database: Connection, ours: Subject, options: argparse.Namespace) -> bool:
+def _measure_beside(database: Connection, ours: Subject, options: argparse.Namespace) -> Row:
     """Compares the same load with and without cases that wait for their counterparty."""
     alone, beside = Side(), Side()
     idle: dict[bool, list[float]] = {False: [], True: []}
@@ -154,14 +155,20 @@ def _measure_beside(database: Connection, ours: Subject, options: argparse.Names
             ours.play(options.cases, beside if waits else alone)
             forget_cases(database)
     ratio = median(one / other for one, other in zip(beside.rates, alone.rates, strict=True))
-    is_reached = ratio >= WANTED_BESIDE
+    row = Row(
+        f"the same beside {options.waiting:,} waiting cases against without them",
+        f"{median(beside.rates):.1f}/s",
+        f"{median(alone.rates):.1f}/s",
+        ratio,
+        Wanted(WANTED_BESIDE, is_least=True),
+    )
     print(
         f"\nbeside {options.waiting:,} waiting cases: {ratio:.2f} of the rate without them; wanted {WANTED_BESIDE:g}: "
-        f"{'reached' if is_reached else 'missed'}; worker CPU {median(beside.worker_ms):.1f} ms a case against "
+        f"{'reached' if row.is_reached else 'missed'}; worker CPU {median(beside.worker_ms):.1f} ms a case against "
         f"{median(alone.worker_ms):.1f}\nidle worker: {median(idle[True]):.2%} of a core beside them, "
         f"{median(idle[False]):.2%} without"
     )
-    return is_reached
+    return row
 
 
 def _measure_parked(dbos: DbosWorker, theirs: Subject, options: argparse.Namespace) -> None:

@@ -13,9 +13,10 @@ import psycopg
 from psycopg import sql
 
 from bench.processes import ROOT
+from bench.table import NotMeasured
 
 
-class NoDatabase(Exception):
+class NoDatabase(NotMeasured):
     """DATABASE_URL is not set or does not lead to a PostgreSQL that lets us create a database."""
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import psycopg
 
+from bench.table import NotMeasured
+
 CLIENTS = 8
 PATIENCE_S = 300.0
 BODY = {
@@ -25,7 +27,7 @@ BODY = {
 }
 
 
-class Stuck(Exception):
+class Stuck(NotMeasured):
     """A case was refused, or not all of them came to where they should be in time."""
 
 
@@ -53,10 +55,10 @@ def count_rows(database: psycopg.Connection[Any], query: str) -> int:
     return int(database.execute(query.encode()).fetchall()[0][0])
 
 
-def wait_for_rows(database: psycopg.Connection[Any], query: str, wanted: int) -> None:
-    """Returns once the query counts that many. Raises Stuck."""
+def wait_for_rows(database: psycopg.Connection[Any], query: str, wanted: int, every_s: float = 0.02) -> None:
+    """Returns once the query counts that many, asked every so many seconds. Raises Stuck."""
     deadline = time.monotonic() + PATIENCE_S
     while (found := count_rows(database, query)) < wanted:
         if time.monotonic() > deadline:
             raise Stuck(f"{found} of {wanted} after {PATIENCE_S:.0f} s: {query}")
-        time.sleep(0.02)
+        time.sleep(every_s)

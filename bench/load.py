@@ -12,6 +12,8 @@ import time
 from dataclasses import dataclass
 from statistics import quantiles
 
+from bench.table import NotMeasured
+
 READ_AT_ONCE = 65_536
 
 
@@ -31,7 +33,7 @@ class Load:
         return quantiles(self.latencies, n=100)[percent - 1] * 1000
 
 
-class UnexpectedAnswer(Exception):
+class UnexpectedAnswer(NotMeasured):
     """The server answered something else than the wanted status; a rate of errors is worth nothing."""
 
 

@@ -122,7 +122,7 @@ def _sign(path: str, body: bytes, delivery_id: str) -> bytes:
 async def main(port: int, webhook: str) -> None:
     """Serves until the process is ended."""
     stub = Stub(webhook)
-    tellers = [asyncio.create_task(stub.tell_replies()) for _ in range(CONNECTIONS)]
+    tellers = [asyncio.create_task(stub.tell_replies()) for _ in range(CONNECTIONS if webhook else 0)]
     await asyncio.gather(serve(port, stub.answer), *tellers)
 
 

@@ -10,14 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.mail_stub import INBOX, SECRET
-from bench.processes import ROOT, DidNotStart, run_gunicorn, run_server
+from bench.processes import ROOT, DidNotStart, find_port, run_gunicorn, run_server
+from bench.table import NotMeasured
 
 DBOS_VENV = ROOT / "var" / "bench-dbos"
 CONCURRENCY = 16
 POOL = 20
 
 
-class NoPeer(Exception):
+class NoPeer(NotMeasured):
     """DBOS is not installed and cannot be."""
 
 
@@ -58,10 +59,32 @@ def compose_mail_settings(mail_url: str) -> dict[str, str]:
 
 @contextmanager
 def run_mail(port: int, webhook: str, log: Path) -> Iterator[int]:
-    """Yields the pid of the mail provider, which posts each reply to `webhook`; both must be up before the first."""
+    """Yields the pid of the mail provider, which posts each reply to `webhook`; both must be up before the first.
+
+    Without a webhook nobody replies.
+    """
     command = [sys.executable, "-m", "bench.mail_stub", str(port), webhook]
     with run_server(command, _path(), log, port, "/inboxes/none/threads/none") as pid:
         yield pid
+
+
+@contextmanager
+def run_model(seconds: float, logs: Path) -> Iterator[int]:
+    """Yields the port of a model that takes `seconds` to judge, and none to draft."""
+    port = find_port()
+    command = [sys.executable, "-m", "bench.model_stub", str(port), str(seconds)]
+    with run_server(command, _path(), logs / "model.log", port, "/"):
+        yield port
+
+
+def compose_model_settings(port: int) -> dict[str, str]:
+    """Returns the settings that make the stub the model."""
+    return {
+        "OFFLOAD_MODEL": "openai-chat:gpt-4o",
+        "OFFLOAD_MODEL_API_KEY": "only-for-a-bench",
+        "OFFLOAD_MODEL_BASE_URL": f"http://127.0.0.1:{port}/v1",
+        "OFFLOAD_MODEL_MAX_CLIENT_DAY_COST_USD": "0",
+    }
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Starts what a bench needs beside PostgreSQL, and counts the processor time of a process with its children."""
+"""Starts what a bench needs beside PostgreSQL; counts processor time and memory of a process with its children."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from bench.table import NotMeasured
+
 ROOT = Path(__file__).resolve().parents[1]
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 START_SECONDS = 30.0
 
 
-class DidNotStart(Exception):
+class DidNotStart(NotMeasured):
     """A process ended, or did not answer in time; its log is in the message."""
 
 
@@ -97,6 +99,21 @@ def read_cpu_s(pid: int) -> float:
             fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
             ticks += int(fields[11]) + int(fields[12])
     return ticks / TICKS_A_SECOND
+
+
+def read_memory_mb(pid: int) -> tuple[float, float]:
+    """Returns RSS and PSS of a process with its children; PSS counts what they share once."""
+    totals = {"Rss": 0, "Pss": 0}
+    for one in list_processes(pid):
+        try:
+            lines = Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        for line in lines:
+            name, _, value = line.partition(":")
+            if name in totals:
+                totals[name] += int(value.split()[0])
+    return totals["Rss"] / 1024, totals["Pss"] / 1024
 
 
 def list_processes(pid: int) -> list[int]:

@@ -70,14 +70,14 @@ def make_rows(database: Connection, cases: int, due: int) -> None:
     database.execute(
         "INSERT INTO cases_client (id, name, is_active, created_at) VALUES (%s, %s, true, now())", [client, CLIENT]
     )
-    with _without_indexes(database):
+    with without_indexes(database):
         database.execute(MAKE_CASES, {"client": client, "cases": cases, "due": due})
         database.execute(MAKE_FIRST_EVENTS, [client])
     database.execute("VACUUM (ANALYZE) cases_case, cases_caseevent")
 
 
 @contextmanager
-def _without_indexes(database: Connection) -> Iterator[None]:
+def without_indexes(database: Connection) -> Iterator[None]:
     """Takes the indexes that enforce nothing away and makes them again: a tenth of the time for a million rows."""
     found = database.execute(PLAIN_INDEXES).fetchall()
     for name, _ in found:

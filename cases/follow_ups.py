@@ -15,7 +15,8 @@ BATCH = 5000
 RECORD_BATCH = """
 WITH due AS (
     SELECT id, next_action, next_action_at, due_at FROM cases_case
-     WHERE status = 'RUNNING' AND due_at IS NOT NULL AND due_at <= %(now)s AND (due_at, id) > (%(due)s, %(id)s)
+     WHERE status = 'RUNNING' AND due_at IS NOT NULL AND due_at <= %(now)s AND paused_at IS NULL
+       AND (due_at, id) > (%(due)s, %(id)s)
      ORDER BY due_at, id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED),
 written AS (
     INSERT INTO cases_caseevent (key, case_id, kind, payload, payload_hash, status, attempt, failures, waits,
@@ -30,6 +31,20 @@ written AS (
 SELECT due.id, due.due_at, written.case_id IS NOT NULL FROM due LEFT JOIN written ON written.case_id = due.id
  ORDER BY due.due_at, due.id
 """
+
+
+# The same rows for one case that its caller has locked.
+RECORD_ONE = RECORD_BATCH.replace("(due_at, id) > (%(due)s, %(id)s)", "id = %(id)s").replace("SKIP LOCKED", "")
+
+
+def record_due_event(case_id: UUID, now: datetime) -> bool:
+    """Records what is due in one case, in the caller's transaction; `now` is the real clock.
+
+    Returns False when nothing is due, the case is paused, or its event is recorded already.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(RECORD_ONE, {"now": now, "id": case_id, "limit": 1})
+        return any(is_new for _, _, is_new in cursor.fetchall())
 
 
 def record_due_events(now: datetime, *, waits_for_locks: bool = False) -> Iterator[UUID]:

@@ -142,8 +142,20 @@ def _wake_head(cursor: Any, case_id: UUID) -> None:
     )
 
 
+def wake(case_id: UUID) -> None:
+    """Makes the case's waiting head due at once, and gives what is dead a whole wait for a human again.
+
+    For a case that was held; in the caller's transaction, which has locked the case's row.
+    """
+    with connection.cursor() as cursor:
+        _wake_head(cursor, case_id)
+        cursor.execute(
+            "UPDATE cases_caseevent SET finished_at = now() WHERE case_id = %s AND status = 'dead'", [case_id]
+        )
+
+
 def claim(case_id: UUID, worker: str) -> Claim | None:
-    """Takes the head of the case's line on a lease, or returns None: nothing is due, or another worker is at it.
+    """Takes the head of the case's line on a lease, or returns None: nothing is due, it is paused, or it is taken.
 
     None always means that the message may be acknowledged. A lease that has run out is taken back and counts as a
     failure, because its worker died or hung; the head is then tried again. One statement where nothing is in the way.
@@ -168,6 +180,7 @@ def _take_head(case_id: UUID, worker: str) -> Claim | None:
                  WHERE id = (SELECT id FROM cases_caseevent
                               WHERE case_id = %(case)s AND status IN ('ready', 'running') ORDER BY id LIMIT 1)
                    AND status = 'ready' AND run_after <= now()
+                   AND NOT EXISTS (SELECT 1 FROM cases_case WHERE id = %(case)s AND paused_at IS NOT NULL)
                 RETURNING id, kind, payload, attempt, failures, waits, now()
                 """,
                 {"lease": settings.OFFLOAD_LEASE_SECONDS, "worker": worker[:200], "case": case_id},
@@ -306,26 +319,46 @@ def _backoff(counter: str) -> str:
 
 
 def measure_patience() -> float:
-    """Returns the most seconds that an unfollowed nudge is waited for: 60, or more where more is open, up to 600.
+    """Returns the most seconds that an unfollowed nudge is waited for: 60, or more where more is due, up to 600.
 
     Long waits are there because a queue that is slow chokes on copies of its own nudges; so what is repeated is held
-    to ten messages a second. With little open, they would only make a lost message cost ten minutes.
+    to ten messages a second. With little due, they would only make a lost message cost ten minutes. What waits for its
+    time or for a resume is in no queue.
     """
     with connection.cursor() as cursor:
         # Beyond the longest patience no number changes the answer, and to count a million takes half a second.
         cursor.execute(
-            "SELECT count(*) FROM (SELECT 1 FROM cases_caseevent WHERE status IN ('ready', 'running') LIMIT %s) found",
+            """
+            SELECT count(*) FROM (
+                SELECT 1 FROM cases_caseevent e
+                 WHERE status IN ('ready', 'running') AND (status = 'running' OR run_after <= now())
+                   AND NOT EXISTS (SELECT 1 FROM cases_case WHERE id = e.case_id AND paused_at IS NOT NULL)
+                 LIMIT %s) found
+            """,
             [int(LONGEST_PATIENCE_SECONDS * REPEATED_NUDGES_PER_SECOND)],
         )
-        open_events = int(cursor.fetchone()[0])
-    return min(max(open_events / REPEATED_NUDGES_PER_SECOND, SHORTEST_PATIENCE_SECONDS), LONGEST_PATIENCE_SECONDS)
+        due_events = int(cursor.fetchone()[0])
+    return min(max(due_events / REPEATED_NUDGES_PER_SECOND, SHORTEST_PATIENCE_SECONDS), LONGEST_PATIENCE_SECONDS)
 
 
-def sweep(limit: int = 500, patience_s: float = LONGEST_PATIENCE_SECONDS) -> list[UUID]:
-    """Returns the cases to nudge: events that are due, and events whose lease has run out.
+def measure_turn(patience_s: float) -> float:
+    """Returns how many seconds a nudge is taken for one that waits its turn in the queue: what exceeds 60 s.
 
-    Any number of sweeps may run at once. A nudge that was not followed is repeated after 20, 40, 80 … s, at
-    most every `patience_s`. Call it until it returns fewer than `limit`.
+    0 while no worker is at anything: nobody waits for a turn then, the nudges are lost.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT 1 FROM cases_caseevent WHERE status = 'running' AND lease_until > now())")
+        is_anybody_at_work = bool(cursor.fetchone()[0])
+    return patience_s - SHORTEST_PATIENCE_SECONDS if is_anybody_at_work else 0
+
+
+def sweep(limit: int = 500, patience_s: float = LONGEST_PATIENCE_SECONDS, soonest_s: float = 0) -> list[UUID]:
+    """Returns the cases to nudge: events that are due, and events whose lease has run out; none of a paused case.
+
+    Any number of sweeps may run at once. A nudge that was not followed is repeated after 20, 40, 80 … s, but within
+    `patience_s`, and no sooner than `soonest_s`, its first one included: whoever records an event nudges for it. What
+    waits for its retry has nobody else to nudge for it, and is found at once. Call it until it returns fewer than
+    `limit`.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
@@ -333,16 +366,18 @@ def sweep(limit: int = 500, patience_s: float = LONGEST_PATIENCE_SECONDS) -> lis
             WITH due AS (
                 SELECT id FROM cases_caseevent e
                  WHERE ((status = 'ready' AND run_after <= now()) OR (status = 'running' AND lease_until < now()))
-                   AND (nudged_at IS NULL OR nudged_at < now()
-                                               - least(%s, 10 * 2 ^ least(nudges, 6)) * interval '1 s')
+                   AND CASE WHEN nudged_at IS NULL THEN attempt > 0 OR run_after <= now() - %s * interval '1 s'
+                            ELSE nudged_at < now() - least(%s, 10 * 2 ^ least(nudges, 6)) * interval '1 s'
+                                 AND (status = 'running' OR nudged_at < now() - %s * interval '1 s') END
                    AND NOT EXISTS (SELECT 1 FROM cases_caseevent before
                                     WHERE before.case_id = e.case_id AND before.id < e.id
                                       AND before.status IN ('ready', 'running'))
+                   AND NOT EXISTS (SELECT 1 FROM cases_case WHERE id = e.case_id AND paused_at IS NOT NULL)
                  ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
             UPDATE cases_caseevent e SET nudged_at = now(), nudges = nudges + 1
               FROM due WHERE e.id = due.id RETURNING e.case_id
             """,
-            [patience_s, limit],
+            [soonest_s, patience_s, soonest_s, limit],
         )
         return list(dict.fromkeys(row[0] for row in cursor.fetchall()))
 

@@ -13,6 +13,7 @@ from cases.workflow import (
     DeliveryFailed,
     EvaluationGivenUp,
     EventKind,
+    FollowUpBroughtForward,
     FollowUpsUsedUp,
     GoalReached,
     HumanAsked,
@@ -55,7 +56,12 @@ STEP_OUTCOMES: dict[Step, tuple[tuple[str, Outcome], ...]] = {
     Step.RUN_OUT: (("every follow-up is used", FollowUpsUsedUp()),),
 }
 # What reaches a case from outside, whatever a worker does.
-FROM_OUTSIDE: tuple[tuple[str, Outcome], ...] = (("it is cancelled", Cancelled()),)
+FROM_OUTSIDE: tuple[tuple[str, Outcome], ...] = (
+    ("it is cancelled", Cancelled()),
+    ("staff close it with a result", GoalReached({})),
+    ("staff close it as failed", CounterpartyRefused("")),
+    ("staff want the follow-up now", FollowUpBroughtForward(NOW)),
+)
 ABOUT_OUR_MAIL: tuple[tuple[str, Outcome], ...] = tuple(
     (f"the provider reports {kind}", DeliveryFailed(kind, ""))
     for kind in (ResultStatus.BOUNCED, ResultStatus.COMPLAINED, ResultStatus.REJECTED)

@@ -5,17 +5,28 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime, timedelta
 
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import models
+from django.db import connection, models
 from django.db.models import F, Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Collate, Concat, Left, Lower
 
 # Django looks for an app's tables here.
+from cases.callers import ApiKey as ApiKey
+from cases.callers import Client as Client
+from cases.callers import IdempotentAnswer as IdempotentAnswer
+from cases.callers import RequestAllowance as RequestAllowance
+from cases.keeping import Keeping as Keeping
+from cases.notes import CaseNote as CaseNote
 from cases.spending import AgentCall as AgentCall
 from cases.spending import AgentTotal as AgentTotal
 from cases.workflow import CaseState, EventKind, NextAction, Status
 
 NOTHING_SCHEDULED_MS = 253402300799999
+# PostgreSQL refuses a row whose indexed words take more than a megabyte.
+SEARCHED_OBJECTIVE = 2_000
+PARTS_WORDS = "!\"#$&'()*+,-./:;<=>?@[]^_`{|}~"
 
 
 def to_ms(moment: datetime) -> int:
@@ -23,79 +34,27 @@ def to_ms(moment: datetime) -> int:
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
 
 
-class Client(models.Model):
-    """An application that hands cases to Offload."""
+def make_search_vector() -> SearchVector:
+    """Returns the words that the console finds a case by, exactly as the index `case_words` holds them.
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=200, unique=True)
-    is_active = models.BooleanField(default=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering = ["name"]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class ApiKey(models.Model):
-    """A client's key: only its prefix and its SHA-256 digest are kept, so a key can be shown once."""
-
-    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="api_keys")
-    name = models.CharField(max_length=200, default="default")
-    prefix = models.CharField(max_length=16)
-    digest = models.CharField(max_length=64, unique=True)
-    is_active = models.BooleanField(default=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    expires_at = models.DateTimeField(null=True, blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True)
-    # To the minute at best: see cases.api.authentication.
-    last_used_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        ordering = ["-created_at"]
-        verbose_name = "API key"
-
-    def __str__(self) -> str:
-        return f"{self.prefix}… ({self.name})"
-
-
-class RequestAllowance(models.Model):
-    """How much of a limit a caller has used up; `cases.api.limits` is the only writer.
-
-    The table is UNLOGGED (its migration says so): a crash of the database forgives everybody, and a request does
-    not wait for the disk to be counted.
+    Punctuation parts words: PostgreSQL's own reading of "W-9" is a word and a negative number.
     """
-
-    # "key:<id>" or "ip:<address>".
-    subject = models.CharField(primary_key=True, max_length=100)
-    # The moment at which nothing would be used up any more (the "theoretical arrival time" of a leaky bucket).
-    # Without an index, so that an update stays in its page.
-    empty_at = models.DateTimeField()
-
-    def __str__(self) -> str:
-        return str(self.subject)
-
-
-class IdempotentAnswer(models.Model):
-    """The 2xx answer that an Idempotency-Key got first, for 24 h; `cases.api.idempotency` is the only writer."""
-
-    id = models.BigAutoField(primary_key=True)
-    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="+")
-    key = models.CharField(max_length=255)
-    # SHA-256 of method, path and raw body.
-    request_hash = models.CharField(max_length=64)
-    status = models.PositiveSmallIntegerField()
-    # As it was sent, to the byte.
-    body = models.TextField()
-    created_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["client", "key"], name="idempotent_answer_once_per_key")]
-        indexes = [models.Index(fields=["created_at"], name="idempotent_answer_age")]
-
-    def __str__(self) -> str:
-        return str(self.key)
+    text = Concat(
+        "counterparty_name",
+        models.Value(" "),
+        "counterparty_company",
+        models.Value(" "),
+        Left("objective", SEARCHED_OBJECTIVE),
+        output_field=models.TextField(),
+    )
+    plain = models.Func(
+        text,
+        models.Value(PARTS_WORDS),
+        models.Value(" " * len(PARTS_WORDS)),
+        function="translate",
+        output_field=models.TextField(),
+    )
+    return SearchVector(plain, config="simple")
 
 
 class Case(models.Model):
@@ -145,12 +104,28 @@ class Case(models.Model):
     inbox_id = models.TextField(blank=True)
     thread_id = models.TextField(blank=True)
 
+    # On the real clock. While it is set, mail is recorded and nothing is claimed, evaluated or sent.
+    paused_at = models.DateTimeField(null=True, blank=True)
+    # When the counterparty was erased: words and names are gone, what happened when stays.
+    erased_at = models.DateTimeField(null=True, blank=True)
+    # When the client's own limits (cases.keeping) emptied these, long after the case ended.
+    mail_cleared_at = models.DateTimeField(null=True, blank=True)
+    files_cleared_at = models.DateTimeField(null=True, blank=True)
+    agent_cleared_at = models.DateTimeField(null=True, blank=True)
+
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
     class Meta:
         ordering = ["-created_at", "-id"]
-        permissions = [("answer_case", "Can answer a case's question")]
+        permissions = [
+            ("answer_case", "Can answer a case's question"),
+            ("cancel_case", "Can cancel a case"),
+            ("pause_case", "Can pause and resume a case"),
+            ("send_follow_up", "Can have a case's next follow-up sent at once"),
+            ("reevaluate_case", "Can have a case's last reply evaluated again"),
+            ("close_case", "Can close a live case by hand"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(status__in=list(Status)), name="case_status_is_known"),
             models.CheckConstraint(
@@ -184,6 +159,21 @@ class Case(models.Model):
             ),
             models.Index(fields=["-created_at", "-id"], name="case_newest"),
             models.Index(fields=["status", "-created_at"], name="case_by_status"),
+            # For the console: what ended when and how, and its search.
+            models.Index(
+                fields=["status", "-updated_at", "-id"],
+                include=["result_status"],
+                name="case_ended",
+                condition=Q(status__in=["COMPLETED", "FAILED"]),
+            ),
+            models.Index(
+                fields=["result_status", "-updated_at", "-id"], name="case_by_outcome", condition=~Q(result_status="")
+            ),
+            models.Index(Collate(Lower("counterparty_name"), "C"), name="case_name_prefix"),
+            models.Index(Collate(Lower("counterparty_address"), "C"), name="case_address_prefix"),
+            GinIndex(make_search_vector(), name="case_words"),
+            # Tiny, so that every claim and sweep can ask it without reading a wide row.
+            models.Index(fields=["id"], name="case_paused", condition=Q(paused_at__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -211,7 +201,7 @@ class Case(models.Model):
             snoozes_in_a_row=self.snoozes_in_a_row,
             next_action=NextAction(self.next_action),
             next_action_at=self.next_action_at,
-            has_open_question=self.input_requests.filter(status=InputRequest.PENDING).exists(),
+            has_open_question=_has_open_question(self.pk),
             result_status=self.result_status,
             result=self.result,
             failure_reason=self.failure_reason,
@@ -232,10 +222,22 @@ class Case(models.Model):
         self.result_status = state.result_status
         self.result = state.result
         self.failure_reason = state.failure_reason
+        if state.status.is_terminal:
+            # What still waits in the ledger must come to its end: it finds that the case is over.
+            self.paused_at = None
         self.updated_at = max(now, self.updated_at + timedelta(milliseconds=1))
 
     def get_next_action_ms(self) -> int:
         return to_ms(self.next_action_at) if self.next_action_at else NOTHING_SCHEDULED_MS
+
+
+def _has_open_question(case_id: uuid.UUID) -> bool:
+    # As SQL, because every step of every event asks it.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM cases_inputrequest WHERE case_id = %s AND status = 'PENDING')", [case_id]
+        )
+        return bool(cursor.fetchone()[0])
 
 
 class InputRequest(models.Model):
@@ -252,6 +254,9 @@ class InputRequest(models.Model):
     resolved_at = models.DateTimeField(null=True, blank=True)
     answer = models.TextField(blank=True)
     answered_by = models.CharField(max_length=200, blank=True)
+    # Who opened the answer form last, and when (the real clock); a courtesy among staff, and no lock.
+    answering_by = models.CharField(max_length=200, blank=True, default="", db_default="")
+    answering_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["requested_at", "id"]
@@ -266,7 +271,15 @@ class InputRequest(models.Model):
                 name="input_request_pending_is_open",
             ),
         ]
-        indexes = [models.Index(fields=["requested_at"], name="input_request_waiting", condition=Q(status="PENDING"))]
+        indexes = [
+            models.Index(fields=["requested_at"], name="input_request_waiting", condition=Q(status="PENDING")),
+            models.Index(
+                fields=["resolved_at"],
+                include=["requested_at"],
+                name="input_request_answered",
+                condition=Q(status="RESOLVED") & ~Q(answer=""),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.question[:80]

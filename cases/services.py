@@ -191,13 +191,20 @@ def _name_failure(event: CaseEvent, reason: str) -> SendRefused | EvaluationGive
 def give_up_old_events(now: datetime) -> int:
     """Gives up the dead events of live cases that no human has touched for 72 h; returns how many cases ended.
 
-    One that later events have overtaken ends nothing: its case went on without it.
+    One that later events have overtaken ends nothing: its case went on without it. A paused case waits.
     """
-    stale = CaseEvent.objects.filter(status=CaseEvent.DEAD, finished_at__lt=now - GIVE_UP_AFTER).exclude(
-        case__status__in=[Status.COMPLETED, Status.FAILED]
-    )
-    due = [event.id for event in stale.select_related("case").order_by("id") if not is_overtaken(event, event.case)]
-    return sum(give_up_event(event_id, by="Offload", now=now) for event_id in due)
+    dead = CaseEvent.objects.filter(status=CaseEvent.DEAD, finished_at__lt=now - GIVE_UP_AFTER)
+    stale = dead.filter(case__paused_at=None).exclude(case__status__in=[Status.COMPLETED, Status.FAILED])
+    due = [event for event in stale.select_related("case").order_by("id") if not is_overtaken(event, event.case)]
+    return sum(_give_up_if_still_old(event, now) for event in due)
+
+
+def _give_up_if_still_old(event: CaseEvent, now: datetime) -> bool:
+    """Gives an event up unless its case was paused, or its three days began anew, since it was found."""
+    with transaction.atomic():
+        case = lock_case(event.case_id)
+        is_old = CaseEvent.objects.filter(pk=event.pk, finished_at__lt=now - GIVE_UP_AFTER).exists()
+        return case.paused_at is None and is_old and give_up_event(event.pk, by="Offload", now=now)
 
 
 def get_reply_key(case_id: UUID, inbox_id: str, message_id: str) -> str:

@@ -10,8 +10,11 @@ from uuid import UUID
 
 from celery import shared_task
 from django.utils import timezone
+from structlog.contextvars import bound_contextvars
 
+from agentmail.account import AgentMailAccount
 from agentmail.client import AgentMailClient
+from agentmail.connecting import look_at_account, note_account
 from agentmail.services import match_all_waiting
 from cases import ledger
 from cases.follow_ups import record_due_events
@@ -39,15 +42,17 @@ def name_worker() -> str:
 @shared_task(name=LOOK_AT_CASE)
 def look_at_case(case_id: str) -> None:
     """Handles what is due in one case; a duplicate, late or needless message finds nothing and ends."""
-    work_on_case(UUID(case_id), name_worker(), get_tools())
+    with bound_contextvars(case_id=case_id):
+        work_on_case(UUID(case_id), name_worker(), get_tools())
 
 
 @shared_task(name="cases.sweep_events")
 def sweep_events() -> None:
     """Nudges every case with a due event or a lease that ran out, until none is left."""
     patience_s = ledger.measure_patience()
+    soonest_s = ledger.measure_turn(patience_s)
     while True:
-        case_ids = ledger.sweep(SWEEP_BATCH, patience_s)
+        case_ids = ledger.sweep(SWEEP_BATCH, patience_s, soonest_s)
         nudge_all(case_ids)
         if len(case_ids) < SWEEP_BATCH:
             return
@@ -72,6 +77,12 @@ def match_waiting_mail() -> None:
 def reconcile() -> None:
     """Fetches received mail whose webhook was lost; bounded, and the next one goes on from there."""
     reconcile_mail(get_tools().mail, timezone.now())
+
+
+@shared_task(name="cases.check_mail_account")
+def check_mail_account() -> None:
+    """Notes whether AgentMail takes our key and reports our mail, for whoever watches; changes nothing there."""
+    note_account(look_at_account(AgentMailAccount.from_settings()), timezone.now())
 
 
 @shared_task(name="cases.give_up_old_events")

@@ -8,15 +8,47 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from agentmail.rows import Rows
 from cases.models import Case, InputRequest, to_ms
 from cases.representation import represent_notice
 from cases.workflow import Notice, Transition
 from webhooks.services import record_delivery
 
+_CASES = Rows(Case)
+# All that `Case.set_state` and a sent mail change; what the client gave is never written again.
+_CHANGING = (
+    "status",
+    "attempt_count",
+    "follow_ups_sent",
+    "snoozes_in_a_row",
+    "next_action",
+    "next_action_at",
+    "due_at",
+    "result",
+    "result_status",
+    "failure_reason",
+    "inbox_id",
+    "thread_id",
+    "paused_at",
+    "updated_at",
+)
+
+
+def read_case(case_id: UUID) -> Case:
+    """Returns the case as it stands at this moment; a decision on it is taken under its lock. Raises DoesNotExist."""
+    return _find(case_id, "")
+
 
 def lock_case(case_id: UUID) -> Case:
     """Returns the case with its row locked until the caller's transaction ends. Raises Case.DoesNotExist."""
-    return Case.objects.select_for_update(no_key=True).get(pk=case_id)
+    return _find(case_id, "FOR NO KEY UPDATE")
+
+
+def _find(case_id: UUID, lock: str) -> Case:
+    case = _CASES.find_first("id = %(id)s", {"id": case_id}, lock=lock)
+    if case is None:
+        raise Case.DoesNotExist(case_id)
+    return case
 
 
 def store_transition(case: Case, transition: Transition, *, now: datetime) -> None:
@@ -26,7 +58,7 @@ def store_transition(case: Case, transition: Transition, *, now: datetime) -> No
     its webhook, nor a webhook without its state.
     """
     case.set_state(transition.state, now)
-    case.save()
+    _CASES.update(case, _CHANGING)
     if transition.closes_question:
         case.input_requests.filter(status=InputRequest.PENDING).update(status=InputRequest.RESOLVED, resolved_at=now)
     asked = None
@@ -48,6 +80,7 @@ def _record_notice(case: Case, notice: Notice, asked: InputRequest | None, now: 
     }
     record_delivery(
         owner=case.id,
+        subscriber=case.client_id,
         url=case.client_webhook_url,
         event_id=event_id,
         event_type=notice.value,

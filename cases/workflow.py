@@ -12,70 +12,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, assert_never
 
+from cases.names import EventKind as EventKind
+from cases.names import MailKind as MailKind
+from cases.names import NextAction as NextAction
+from cases.names import Notice as Notice
+from cases.names import ResultStatus as ResultStatus
+from cases.names import Status as Status
+
 SNOOZES_BEFORE_A_HUMAN = 5
-
-
-class Status(StrEnum):
-    CREATED = "CREATED"
-    RUNNING = "RUNNING"
-    INPUT_NEEDED = "INPUT_NEEDED"
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-
-    @property
-    def is_terminal(self) -> bool:
-        return self in (Status.COMPLETED, Status.FAILED)
-
-
-class EventKind(StrEnum):
-    CASE_CREATED = "CASE_CREATED"
-    FOLLOW_UP_DUE = "FOLLOW_UP_DUE"
-    RECHECK_DUE = "RECHECK_DUE"
-    REPLY_RECEIVED = "REPLY_RECEIVED"
-    INPUT_PROVIDED = "INPUT_PROVIDED"
-    DELIVERY_FAILED = "DELIVERY_FAILED"
-    CASE_CANCELLED = "CASE_CANCELLED"
-
-
-class NextAction(StrEnum):
-    NONE = ""
-    FOLLOW_UP = "follow_up"
-    RECHECK = "recheck"
-
-
-class ResultStatus(StrEnum):
-    """The result statuses that Offload itself sets; clients must treat the field as open."""
-
-    GOAL_ACHIEVED = "goal_achieved"
-    MAX_RETRIES = "max_retries"
-    FAILED_REJECTED = "failed_rejected"
-    BOUNCED = "BOUNCED"
-    COMPLAINED = "COMPLAINED"
-    REJECTED = "REJECTED"
-    CANCELLED = "cancelled"
-    SEND_FAILED = "send_failed"
-    EVALUATION_FAILED = "evaluation_failed"
-
-
-class Notice(StrEnum):
-    """The client webhooks that a change of a case can cause (docs/api/webhooks.md)."""
-
-    COMPLETED = "case.completed"
-    FAILED = "case.failed"
-    INPUT_NEEDED = "case.input_needed"
-
-
-class MailKind(StrEnum):
-    """Why a mail goes out; decides which counters it raises."""
-
-    OUTREACH = "outreach"
-    FOLLOW_UP = "follow_up"
-    REPLY = "reply"
-    NUDGE = "nudge"
-
-    @property
-    def uses_follow_up(self) -> bool:
-        return self in (MailKind.FOLLOW_UP, MailKind.NUDGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +84,7 @@ class Plan:
 
 def plan_event(kind: EventKind, state: CaseState, situation: Situation) -> Plan:
     """Returns the step that `kind` calls for, with a sentence for the timeline; never raises."""
-    if kind in (EventKind.DELIVERY_FAILED, EventKind.CASE_CANCELLED):
+    if kind.is_applied_at_once:
         return Plan(Step.NOTHING, "This was applied to the case when it was recorded.")
     if state.status.is_terminal:
         return Plan(Step.NOTHING, f"The case had already ended as {state.status}.")
@@ -185,6 +129,8 @@ def _plan_evaluation(kind: EventKind, state: CaseState, situation: Situation) ->
         return Plan(Step.NOTHING, "Nothing has been sent yet, so there is nothing to evaluate.")
     if kind is EventKind.REPLY_RECEIVED:
         return Plan(Step.EVALUATE, "The counterparty wrote: evaluate the thread.")
+    if kind is EventKind.REEVALUATION_ASKED:
+        return Plan(Step.EVALUATE, "Staff asked for the last reply to be evaluated again.")
     return Plan(Step.EVALUATE, "A human answered: evaluate the thread with the answer.")
 
 
@@ -236,6 +182,13 @@ class FollowUpsUsedUp:
 
 
 @dataclass(frozen=True, slots=True)
+class FollowUpBroughtForward:
+    """Staff want the next follow-up at once; `at` is a moment for which none was ever due (it makes the key)."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveryFailed:
     """The provider reported a bounce, complaint or rejection of a mail of ours."""
 
@@ -262,6 +215,7 @@ Outcome = (
     | Snoozed
     | ReplyLeftToEvaluation
     | FollowUpsUsedUp
+    | FollowUpBroughtForward
     | DeliveryFailed
     | Cancelled
     | EvaluationGivenUp
@@ -313,6 +267,8 @@ def apply_outcome(state: CaseState, outcome: Outcome, now: datetime) -> Transiti
             return _snooze(state, until)
         case ReplyLeftToEvaluation():
             return Transition(_clear_schedule(state))
+        case FollowUpBroughtForward(at=at):
+            return _bring_forward(state, at)
         case _:
             assert_never(outcome)
 
@@ -362,6 +318,12 @@ def _end(state: CaseState, status: Status, notice: Notice) -> Transition:
 
 def _fail(state: CaseState, result_status: ResultStatus, reason: str) -> Transition:
     return _end(replace(state, result_status=result_status, failure_reason=reason), Status.FAILED, Notice.FAILED)
+
+
+def _bring_forward(state: CaseState, at: datetime) -> Transition:
+    if state.status is not Status.RUNNING or state.follow_ups_left == 0:
+        return Transition(state, is_change=False)
+    return Transition(replace(state, next_action=NextAction.FOLLOW_UP, next_action_at=at))
 
 
 def _run_out(state: CaseState) -> Transition:

@@ -14,6 +14,7 @@ from django.db import Error, close_old_connections, connection
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler
 
+from offload.pulses import BeatPulse
 from offload.queues import check_at_start
 
 logger = logging.getLogger(__name__)
@@ -99,6 +100,7 @@ class LeaderScheduler(DatabaseScheduler):  # type: ignore[misc]
         self._leads: bool | None = None
         self._unsent: dict[str, Any] = {}
         self._send_again_at = 0.0
+        self._pulse = BeatPulse()
         super().__init__(*args, **kwargs)
 
     def setup_schedule(self) -> None:
@@ -115,6 +117,8 @@ class LeaderScheduler(DatabaseScheduler):  # type: ignore[misc]
                 self._take_over()
             self._send_unsent()
             delay: float = super().tick(*args, **kwargs)
+            # Behind the tick, which is the work: a beat that ticks no more has no pulse.
+            self._pulse.tell()
         except Error as error:
             logger.warning("The beat does not reach the database: %s", error)
             self._wait_for_turn()

@@ -69,9 +69,10 @@ def keep_our_logging(**_: object) -> None:
 
 app = OffloadCelery("offload")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["cases", "webhooks"])
+app.autodiscover_tasks(["cases", "webhooks", "offload"])
 # By name, for the same reason as the transport.
 app.steps["worker"].add("offload.queues:CheckQueue")
+app.steps["worker"].add("offload.pulses:WorkerPulse")
 
 
 @app.on_after_configure.connect

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 MODES = ("production", "local")
 OFFLINE = "offline"
+LOG_FORMATS = ("json", "line")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 SHORTEST_SECRET_KEY = 50
 SHORTEST_METRICS_TOKEN = 16
@@ -27,6 +28,8 @@ class Settings:
     secret_key: str
     debug: bool
     log_level: str
+    log_format: str
+    public_url: str
     install_id: str
     rate_limit_per_key: int
     rate_limit_per_ip: int
@@ -71,6 +74,10 @@ def _find_wrong_values(settings: Settings) -> Iterator[str]:
         yield "OFFLOAD_SECRET_KEY is not set; set it to at least 50 random characters."
     if settings.log_level not in LOG_LEVELS:
         yield f'OFFLOAD_LOG_LEVEL is "{settings.log_level}"; set it to one of {", ".join(LOG_LEVELS)}.'
+    if settings.log_format not in LOG_FORMATS:
+        yield f'OFFLOAD_LOG_FORMAT is "{settings.log_format}"; set it to one of {", ".join(LOG_FORMATS)}.'
+    if settings.public_url and not re.fullmatch(r"https?://[^\s/?#@]+", settings.public_url.rstrip("/")):
+        yield "OFFLOAD_PUBLIC_URL must be this installation's address without a path, such as https://offload.example.com."
     if not re.fullmatch(r"[A-Za-z0-9._~-]{1,100}", settings.install_id):
         # The provider refuses an idempotency key with any other character, and with it every mail.
         yield "OFFLOAD_INSTALL_ID must be 1 to 100 characters of A-Z a-z 0-9 - . _ ~."
@@ -155,7 +162,5 @@ def _find_unsafe(settings: Settings) -> Iterator[str]:
         yield "AGENTMAIL_API_KEY is not set; create a key in AgentMail's console and set it."
     if not settings.agentmail_inbox_id:
         yield "AGENTMAIL_INBOX_ID is not set; set it to the address that Offload writes from."
-    if not settings.agentmail_webhook_secrets:
-        yield "AGENTMAIL_WEBHOOK_SECRETS is not set; set it to the whsec_ secret of AgentMail's webhook."
     if not settings.database_url:
         yield "DATABASE_URL is not set; set it to postgres://user:password@host:5432/name."

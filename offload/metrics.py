@@ -1,29 +1,40 @@
-"""Counts for Prometheus, read from the database; must not count in a process's memory, nor show what a case holds.
+"""The page that Prometheus reads; must not show what a case holds, nor fail as a whole where a part of it does.
 
-Several web processes answer and workers do the counting, so a number in the memory of one of them would be a part of
-the truth. Every number comes from rows of totals that are few by their nature, at most once in 15 seconds a process.
-To add some, write a function that yields metrics and name it in COLLECTORS.
+Several web processes answer and workers do the work, so a number in the memory of one of them would be a part of the
+truth: every number but the times of requests comes from the database or the queue, at most once in 15 seconds a
+process. To add some, write a function that yields metrics and name it in COLLECTORS, with its name in
+docs/monitoring.md.
 """
 
 from __future__ import annotations
 
 import hmac
-import threading
+import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from django.conf import settings
-from django.db import Error
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from cases.api.errors import make_envelope
 from cases.spending import AgentTotal
+from offload.collecting.cases import collect_cases, collect_events, collect_follow_ups
+from offload.collecting.deliveries import collect_deliveries
+from offload.collecting.mail import collect_mail, collect_mail_account
+from offload.collecting.processes import collect_processes
+from offload.collecting.queue import collect_queue
+from offload.latency import collect_request_times
+from offload.looking import Look, NoAnswer
+
+logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 HOLDS_S = 15.0
+# A page that takes longer is made to the end all the same, and serves the next reader.
+WAIT_S = 3.0
 AGENT_LABELS = ("implementation", "model", "operation", "outcome")
 
 Collect = Callable[[], Iterable[Metric]]
@@ -49,47 +60,63 @@ def collect_agent_metrics() -> Iterator[Metric]:
     yield from (calls, tokens, cost, seconds, reasks, hits)
 
 
-COLLECTORS: tuple[Collect, ...] = (collect_agent_metrics,)
+# By the name that `offload_scrape_error` tells.
+COLLECTORS: Mapping[str, Collect] = {
+    "requests": collect_request_times,
+    "cases": collect_cases,
+    "events": collect_events,
+    "follow-ups": collect_follow_ups,
+    "mail": collect_mail,
+    "mail account": collect_mail_account,
+    "deliveries": collect_deliveries,
+    "processes": collect_processes,
+    "agent": collect_agent_metrics,
+    "queue": collect_queue,
+}
 
 
 class _Together(Collector):
-    def __init__(self, collectors: Sequence[Collect]) -> None:
+    """All parts, each on its own: what one yielded before it failed stays, and the others come whole."""
+
+    def __init__(self, collectors: Mapping[str, Collect], clock: Callable[[], float]) -> None:
         self._collectors = collectors
+        self._clock = clock
 
     def collect(self) -> Iterator[Metric]:
-        for collect in self._collectors:
-            yield from collect()
+        errors = GaugeMetricFamily("offload_scrape_error", "1 where a part could not be read.", labels=("part",))
+        seconds = GaugeMetricFamily("offload_scrape_seconds", "What reading a part took.", labels=("part",))
+        for part, collect in self._collectors.items():
+            started, found = self._clock(), []
+            try:
+                # One by one: what came before an error counts.
+                for metric in collect():
+                    found.append(metric)  # noqa: PERF402
+                errors.add_metric([part], 0)
+            except Exception as error:
+                logger.warning("The metrics of %s could not be read: %s", part, type(error).__name__)
+                errors.add_metric([part], 1)
+            seconds.add_metric([part], self._clock() - started)
+            yield from found
+        yield from (errors, seconds)
 
     def describe(self) -> list[Metric]:
         """Nothing: registering must not ask the database."""
         return []
 
 
-class MetricsPage:
-    """The page of one process. It asks the database again only when its answer is 15 seconds old."""
-
-    def __init__(self, collectors: Sequence[Collect], clock: Callable[[], float] = time.monotonic) -> None:
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(_Together(collectors))
-        self._clock = clock
-        self._guard = threading.Lock()
-        self._page = b""
-        self._made_at = float("-inf")
-
-    def render(self) -> bytes:
-        """Returns the page in Prometheus' text format; raises django.db.Error when the database does not answer."""
-        with self._guard:
-            if self._clock() - self._made_at >= HOLDS_S:
-                self._page = generate_latest(self._registry)
-                self._made_at = self._clock()
-            return self._page
-
-    def forget(self) -> None:
-        """Makes the next reader get fresh numbers."""
-        self._made_at = float("-inf")
+def render(collectors: Mapping[str, Collect], clock: Callable[[], float] = time.monotonic) -> bytes:
+    """Returns what the collectors yield in Prometheus' text format. A part that fails tells so, and never raises."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Together(collectors, clock))
+    return generate_latest(registry)
 
 
-PAGE = MetricsPage(COLLECTORS)
+# Where the database hangs, this says so in time.
+TOO_LATE = b"""# HELP offload_scrape_error 1 where a part could not be read.
+# TYPE offload_scrape_error gauge
+offload_scrape_error{part="all"} 1.0
+"""
+PAGE = Look(lambda: render(COLLECTORS), holds_s=HOLDS_S)
 
 
 def answer_metrics(request: HttpRequest) -> HttpResponse:
@@ -105,6 +132,7 @@ def answer_metrics(request: HttpRequest) -> HttpResponse:
         refusal = make_envelope("UNAUTHORIZED", "Send OFFLOAD_METRICS_TOKEN as a bearer token.")
         return JsonResponse(refusal, status=401, headers={"WWW-Authenticate": "Bearer"})
     try:
-        return HttpResponse(PAGE.render(), content_type=CONTENT_TYPE)
-    except Error:
-        return JsonResponse(make_envelope("NOT_READY", "The database does not answer."), status=503)
+        page = PAGE.get(WAIT_S)
+    except NoAnswer:
+        page = TOO_LATE
+    return HttpResponse(page, content_type=CONTENT_TYPE)

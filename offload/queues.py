@@ -65,6 +65,15 @@ class Found:
         return policy if isinstance(policy, dict) else {}
 
 
+@dataclass(frozen=True, slots=True)
+class Depths:
+    """How many messages there are, as SQS approximates them; `dead` is None where its queue cannot be read."""
+
+    visible: int
+    in_flight: int
+    dead: int | None
+
+
 class Queues:
     """The queue of the settings and its dead-letter queue, at SQS or what stands in for it."""
 
@@ -107,6 +116,25 @@ class Queues:
         """Returns the queue as it is. Raises QueueMissing, or QueueFault when SQS does not say."""
         return self._read(self._url or self._look_up(self.name), self.name)
 
+    def read_depths(self) -> Depths:
+        """Returns what lies in the queue and in its dead-letter queue. Raises as `read` does."""
+        queue = self.read()
+        dead = None
+        if target := str(queue.redrive.get("deadLetterTargetArn", "")):
+            try:
+                name = target.rpartition(":")[2]
+                dead = _count(self._read(self._look_up(name), name), "ApproximateNumberOfMessages")
+            except QueueFault:
+                # Its own permissions: what the main queue holds is worth telling without it.
+                logger.debug("The dead-letter queue %s cannot be read.", target)
+        return Depths(
+            _count(queue, "ApproximateNumberOfMessages"), _count(queue, "ApproximateNumberOfMessagesNotVisible"), dead
+        )
+
+    def read_dead(self) -> Found:
+        """Returns our dead-letter queue as it is; raises as `read` does."""
+        return self._read(self._look_up(self.dead_name), self.dead_name)
+
     def _find_or_create(self, name: str, changes: list[str]) -> Found:
         try:
             return self.read() if name == self.name else self._read(self._look_up(name), name)
@@ -120,7 +148,7 @@ class Queues:
         return self._read(url, name)
 
     def _mend(self, queue: Found, name: str, wanted: Mapping[str, str], changes: list[str]) -> None:
-        differing = {key: value for key, value in wanted.items() if queue.attributes.get(key) != value}
+        differing = {key: value for key, value in wanted.items() if _differs(queue, key, value)}
         if not differing:
             return
         self._call("set_queue_attributes", f"set up the queue {name}", QueueUrl=queue.url, Attributes=differing)
@@ -150,6 +178,11 @@ class Queues:
         return answer
 
 
+def _count(queue: Found, attribute: str) -> int:
+    told = queue.attributes.get(attribute, "")
+    return int(told) if told.isdecimal() else 0
+
+
 def list_wanted() -> dict[str, str]:
     """Returns the attributes that the settings want of the queue, without its redrive policy."""
     return {
@@ -177,7 +210,7 @@ def list_differences(queue: Found) -> list[str]:
     found = [
         f"{name} is {queue.attributes.get(name, 'not set')}, not {value}"
         for name, value in list_wanted().items()
-        if queue.attributes.get(name) != value
+        if _differs(queue, name, value)
     ]
     if not _is_redrive_good(queue.redrive, str(queue.redrive.get("deadLetterTargetArn", ""))):
         found.append("it has no dead-letter queue, or one that takes a message too soon")
@@ -213,6 +246,13 @@ class CheckQueue(Step):
         if check_at_start():
             # The reason is in the log by now; a trace would only hide it.
             raise SystemExit(EX_CONFIG)
+
+
+def _differs(queue: Found, name: str, value: str) -> bool:
+    # SQS always tells it. ElasticMQ has no retention period: to set it again at each start would change nothing.
+    if name == "MessageRetentionPeriod" and name not in queue.attributes:
+        return False
+    return queue.attributes.get(name) != value
 
 
 def _is_redrive_good(policy: Mapping[str, Any], target: str) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from cases.sandbox import advance, show_case
+from agentmail.sandbox.urls import APP_NAME, make_routes
+from cases.sandbox import views
+from cases.sandbox.panel import BESIDE
 from webhooks.receiver.views import ReceiverView
 
 urlpatterns = [
@@ -14,7 +16,10 @@ urlpatterns = [
     # As scripts put it together; a redirect would lose the body of a POST.
     path("sandbox/receiver", ReceiverView.as_view()),
     path("sandbox/receiver/", include("webhooks.receiver.urls")),
-    path("sandbox/advance", advance),
-    path("sandbox/case", show_case),
-    path("sandbox/", include("agentmail.sandbox.urls")),
+    path("sandbox/advance", views.advance),
+    path("sandbox/case", views.show_case),
+    path("sandbox/cases", views.start_sample, name="sandbox-start"),
+    path("sandbox/cases/<uuid:case_id>/", views.follow_case, name="sandbox-case"),
+    path("sandbox/cases/<uuid:case_id>/wait", views.let_time_pass, name="sandbox-wait"),
+    path("sandbox/", include((make_routes(BESIDE), APP_NAME))),
 ]

@@ -1,9 +1,8 @@
 """Every setting of Offload, typed, read once from the environment; must not decide anything at run time.
 
-README.md has the same settings as a table for operators; a test holds the two together.
+docs/settings.md has the same settings as a table for operators; a test holds the two together.
 """
 
-import logging
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
 from offload.checks import Settings, list_faults
+from offload.logs import build_logging
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -23,15 +23,22 @@ try:
     OFFLOAD_MODE: str = env.str("OFFLOAD_MODE", "production")
     DEBUG: bool = env.bool("OFFLOAD_DEBUG", False)
     SECRET_KEY: str = env.str("OFFLOAD_SECRET_KEY", "")
+    SECRET_KEY_FALLBACKS: list[str] = env.list("OFFLOAD_SECRET_KEY_FALLBACKS", [])
     ALLOWED_HOSTS: list[str] = env.list("OFFLOAD_ALLOWED_HOSTS", ["localhost", "127.0.0.1"])
     CSRF_TRUSTED_ORIGINS: list[str] = env.list("OFFLOAD_CSRF_TRUSTED_ORIGINS", [])
+    OFFLOAD_PUBLIC_URL: str = env.str("OFFLOAD_PUBLIC_URL", "")
     OFFLOAD_INSTALL_ID: str = env.str("OFFLOAD_INSTALL_ID", "main")
     OFFLOAD_LOG_LEVEL: str = env.str("OFFLOAD_LOG_LEVEL", "INFO")
+    OFFLOAD_LOG_FORMAT: str = env.str("OFFLOAD_LOG_FORMAT", "line" if OFFLOAD_MODE == "local" else "json")
+    OFFLOAD_LOG_REQUESTS: bool = env.bool("OFFLOAD_LOG_REQUESTS", False)
 
     # -- The API's limits
     OFFLOAD_RATE_LIMIT_PER_KEY: int = env.int("OFFLOAD_RATE_LIMIT_PER_KEY", 1200)
     OFFLOAD_RATE_LIMIT_PER_IP: int = env.int("OFFLOAD_RATE_LIMIT_PER_IP", 60)
     OFFLOAD_TRUSTED_PROXIES: int = env.int("OFFLOAD_TRUSTED_PROXIES", 0)
+
+    # -- Signing in to the admin
+    OFFLOAD_REQUIRE_TWO_STEP: bool = env.bool("OFFLOAD_REQUIRE_TWO_STEP", False)
 
     # -- Database and queue
     DATABASE_URL: str = env.str("DATABASE_URL", "")
@@ -93,6 +100,8 @@ faults = list_faults(
         secret_key=SECRET_KEY,
         debug=DEBUG,
         log_level=OFFLOAD_LOG_LEVEL,
+        log_format=OFFLOAD_LOG_FORMAT,
+        public_url=OFFLOAD_PUBLIC_URL,
         install_id=OFFLOAD_INSTALL_ID,
         rate_limit_per_key=OFFLOAD_RATE_LIMIT_PER_KEY,
         rate_limit_per_ip=OFFLOAD_RATE_LIMIT_PER_IP,
@@ -132,7 +141,7 @@ if faults:
     raise ImproperlyConfigured("\n  - ".join(["the settings are not safe to run with:", *faults]))
 
 INSTALLED_APPS = [
-    # For its commands; it has no models.
+    # For its commands and the pulses of its processes.
     "offload",
     # Before the admin's own app: the templates of ours that share a name with its templates win.
     "cases",
@@ -147,6 +156,9 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_celery_beat",
     "csp",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "agentmail",
     "webhooks",
 ]
@@ -154,6 +166,7 @@ if OFFLOAD_SANDBOX:
     INSTALLED_APPS += ["agentmail.sandbox", "webhooks.receiver"]
 
 MIDDLEWARE = [
+    "offload.tracing.TracingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "offload.pages.PagePolicyMiddleware",
@@ -202,6 +215,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+# The name that an authenticator app shows beside the code.
+OTP_TOTP_ISSUER = "Offload"
 
 LANGUAGE_CODE = "en"
 FORMAT_MODULE_PATH = ["offload.formats"]
@@ -218,6 +233,8 @@ CSRF_COOKIE_SECURE = OFFLOAD_MODE == "production"
 CSRF_FAILURE_VIEW = "cases.api.errors.answer_csrf_failure"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
+# The proxy in front holds the certificate: it redirects to https and sends Strict-Transport-Security (docs/deploy.md).
+SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
@@ -301,28 +318,14 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep follow-ups": {"task": "cases.sweep_follow_ups", "schedule": float(OFFLOAD_FOLLOW_UP_SWEEP_SECONDS)},
     "give up old events": {"task": "cases.give_up_old_events", "schedule": 3600.0},
     "match waiting mail": {"task": "cases.match_waiting_mail", "schedule": 60.0},
+    "check mail account": {"task": "cases.check_mail_account", "schedule": 60.0},
     "reconcile mail": {"task": "cases.reconcile_mail", "schedule": float(OFFLOAD_RECONCILE_SECONDS)},
     "forget old requests": {"task": "cases.forget_old_requests", "schedule": 3600.0},
+    "clear what is over": {"task": "offload.clear_what_is_over", "schedule": 3600.0},
     "sweep deliveries": {"task": "webhooks.sweep_deliveries", "schedule": OFFLOAD_SWEEP_SECONDS},
 }
 for entry in CELERY_BEAT_SCHEDULE.values():
     # A tick that waited in a broken queue is worth nothing once the next one is due.
     entry["options"] = {"expire_seconds": max(int(entry["schedule"]), 10)}
 
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"redact": {"()": "offload.redaction.RedactionFilter"}},
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redact"]},
-    },
-    "root": {"handlers": ["console"], "level": OFFLOAD_LOG_LEVEL},
-    # These write whole URLs and headers at INFO and DEBUG.
-    "loggers": {
-        name: {"level": logging.WARNING}
-        for name in ("httpx", "httpx2", "urllib3", "botocore", "boto3", "kombu", "amqp")
-    }
-    # With a stack trace for every request of a stranger who names another host.
-    | {"django.security.DisallowedHost": {"level": logging.CRITICAL}},
-}
+LOGGING = build_logging(level=OFFLOAD_LOG_LEVEL, log_format=OFFLOAD_LOG_FORMAT)

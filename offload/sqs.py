@@ -35,6 +35,8 @@ CONNECT_TIMEOUT_S = 5
 POLL_GRACE_S = 5
 PAUSE_AFTER_BAD_POLL_S = 1.0
 LOG_EVERY_S = 60.0
+# An acknowledged message is hidden for the visibility timeout anyway, so nobody waits for its deletion.
+ACK_PACE_S = 1.0
 # The same error has one name in SQS's JSON protocol and another in its query protocol.
 MISSING_QUEUE = ("QueueDoesNotExist", "NonExistentQueue")
 
@@ -206,13 +208,59 @@ class SendBatch:
 
 
 class Channel(SQS.Channel):
-    """A channel that keeps polling, and finds its queue again after an endpoint lost it."""
+    """A channel that keeps polling, finds its queue again after an endpoint lost it, and acknowledges in batches."""
 
     hub: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Receipt handles of acknowledged messages by the URL of their queue, until the next call deletes them.
+        self._acknowledged: dict[str, list[str]] = {}
         super().__init__(*args, **kwargs)
         self._polls = Polls()
+
+    def basic_ack(self, delivery_tag: Any, multiple: bool = False) -> None:
+        """Frees the message's place at once and has it deleted with others soon, or at once without an event loop.
+
+        kombu makes a call for each message, which costs a worker more than Celery itself does. What a crash loses
+        here comes again after the visibility timeout and finds nothing to do.
+        """
+        try:
+            info = self.qos.get(delivery_tag).delivery_info
+            url, handle = info["sqs_queue"], info["sqs_message"]["ReceiptHandle"]
+        except KeyError:
+            super().basic_ack(delivery_tag, multiple)
+            return
+        self.qos.ack(delivery_tag)
+        is_first = not self._acknowledged
+        handles = self._acknowledged.setdefault(url, [])
+        handles.append(handle)
+        if len(handles) >= SQS.SQS_MAX_MESSAGES or self.closed or self.hub is None:
+            self.delete_acknowledged()
+        elif is_first:
+            self.hub.call_later(ACK_PACE_S, self.delete_acknowledged)
+
+    def delete_acknowledged(self) -> None:
+        """Deletes what was acknowledged, ten messages to a call; logs what SQS does not delete, and forgets it."""
+        acknowledged, self._acknowledged = self._acknowledged, {}
+        for url, handles in acknowledged.items():
+            entries = [{"Id": str(number), "ReceiptHandle": handle} for number, handle in enumerate(handles)]
+            try:
+                answer = self._client_of(url).delete_message_batch(QueueUrl=url, Entries=entries)
+            except (ClientError, BotoCoreError) as error:
+                logger.warning("SQS did not delete %d messages, which come again: %s", len(handles), error)
+                continue
+            # A handle that is too old is one of a message that somebody else has by now.
+            if failed := [entry for entry in answer.get("Failed", ()) if entry["Code"] != "ReceiptHandleIsInvalid"]:
+                logger.warning("SQS did not delete %d messages, which come again: %s", len(failed), failed[0])
+
+    def _client_of(self, url: str) -> Any:
+        named = (name for name, queue in self.predefined_queues.items() if queue["url"] == url)
+        return self.sqs(queue=next(named, None))
+
+    def close(self) -> None:
+        """Deletes what was acknowledged, then closes."""
+        self.delete_acknowledged()
+        super().close()
 
     def asynsqs(self, queue: str | None = None) -> PollConnection:
         """Returns the polling client; a new one each time costs nothing and keeps no expired credentials."""

@@ -1,4 +1,4 @@
-"""The pages of docs/api say what the code does, as far as that can be told without running a stack."""
+"""The pages say what the code does, as far as that can be told without running a stack."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import get_commands, load_command_class
 from django.utils import timezone
 from rest_framework import serializers
 
@@ -20,9 +21,17 @@ from tests.docs_reader import Comparison, list_calls_outside_examples, read_exam
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs" / "api").glob("*.md"))
+GUIDES = sorted((ROOT / "docs").glob("*.md"))
+ALL = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "bench" / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 API = ROOT / "cases" / "api"
 # In the first cell of a table's row.
 _NAME = re.compile(r"`([\w.]+)`")
+_BLOCK = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 
 
 def read_page(name: str) -> str:
@@ -49,14 +58,53 @@ def list_members(serializer: Any, path: str = "") -> set[str]:
     return members
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+@pytest.mark.parametrize("document", ALL, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_of_a_page_leads_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", _BLOCK.sub("", document.read_text(encoding="utf-8"))):
+        if target.startswith("https://"):
+            continue
         file, _, anchor = target.partition("#")
-        path = page.parent / file if file else page
-        assert path.is_file(), target
-        headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
-        assert not anchor or anchor in {re.sub(r"[^\w -]", "", text).lower().replace(" ", "-") for text in headings}
+        path = document.parent / file if file else document
+        assert path.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", _BLOCK.sub("", path.read_text(encoding="utf-8")), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", text).lower().replace(" ", "-") for text in headings}, target
+
+
+@pytest.mark.parametrize("document", ALL, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_of_a_page_exists_with_its_options(document: Path) -> None:
+    known = get_commands()
+    for name, rest in re.findall(r"manage\.py ([a-z_]+)([^\n`|]*)", document.read_text(encoding="utf-8")):
+        command = known.get(name)
+        assert command, f"manage.py {name}"
+        loaded = load_command_class(command, name) if isinstance(command, str) else command
+        options = loaded.create_parser("manage.py", name)._option_string_actions
+        given = re.findall(r"(?<= )--[a-z][a-z-]*", rest.partition("#")[0])
+        assert [option for option in given if option not in options] == [], f"manage.py {name}{rest}"
+
+
+def test_the_map_names_every_guide() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+
+    assert [page.name for page in GUIDES if page.name != "README.md" and f"]({page.name})" not in index] == []
+
+
+def test_every_metric_that_troubleshooting_names_is_one_of_the_list() -> None:
+    listed, named = (
+        set(re.findall(r"`(offload_[a-z_]+)", (ROOT / "docs" / name).read_text(encoding="utf-8")))
+        for name in ("monitoring.md", "troubleshoot.md")
+    )
+
+    assert len(named) > 10
+    assert named - listed == set()
+
+
+def test_every_picture_is_small_and_stands_on_a_page() -> None:
+    images = list((ROOT / "docs" / "images").iterdir())
+    text = "".join(path.read_text(encoding="utf-8") for path in ALL)
+
+    assert [image.name for image in images if image.stat().st_size > 200_000] == []
+    assert [image.name for image in images if f"images/{image.name})" not in text] == []
 
 
 def test_the_index_names_every_page() -> None:

@@ -11,8 +11,18 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
+from webhooks.endpoints import release_held
 from webhooks.outcomes import AttemptOutcome, judge
-from webhooks.services import BATCH_SIZE, claim_delivery, close_crashed, finish_attempt, measure_patience, sweep_due
+from webhooks.services import (
+    BATCH_SIZE,
+    Claimed,
+    claim_delivery,
+    close_crashed,
+    finish_attempt,
+    measure_patience,
+    sweep_due,
+)
+from webhooks.signing import sign
 from webhooks.transport import DEADLINE_S, post
 
 logger = logging.getLogger(__name__)
@@ -29,7 +39,7 @@ def deliver(delivery_id: UUID, now: datetime) -> None:
     # A connection kept over the wait would be missing from the pool for every other thread.
     connection.close()
     started = time.monotonic()
-    outcome = post(claim.url, claim.body, {}, allow_private=settings.OFFLOAD_WEBHOOK_ALLOW_PRIVATE)
+    outcome = post(claim.url, claim.body, _make_headers(claim), allow_private=settings.OFFLOAD_WEBHOOK_ALLOW_PRIVATE)
     answered_at = now + timedelta(seconds=time.monotonic() - started)
     verdict = judge(outcome)
     # Neither body nor path: both may carry what only the receiver should see.
@@ -42,11 +52,20 @@ def deliver(delivery_id: UUID, now: datetime) -> None:
         logger.warning("webhook %s (%s) to %s: attempt %d %s: %s", *told, verdict.outcome, verdict.error)
 
 
+def _make_headers(claim: Claimed) -> dict[str, str]:
+    if not claim.secrets:
+        return {}
+    return sign(claim.secrets, event_id=claim.event_id, moment=claim.started_at, body=claim.body)
+
+
 def sweep(now: datetime) -> None:
-    """Closes the attempts of crashed workers and nudges every pending delivery that is due, in batches."""
+    """Closes the attempts of crashed workers, lets go what a resumed endpoint held, and nudges pending deliveries that
+    are due: up to `SWEPT_AT_ONCE`, the longest due first, so a sweep's cost is bounded."""
     while crashed := close_crashed(now):
         for event_id in crashed:
-            logger.warning("webhook %s: its worker stopped before it recorded the answer; it stays unknown", event_id)
-    patience_s = measure_patience()
-    while len(sweep_due(now, patience_s=patience_s)) == BATCH_SIZE:
+            logger.warning(
+                "webhook %s: its worker stopped before it recorded the answer, which stays unknown", event_id
+            )
+    while release_held(now, BATCH_SIZE) == BATCH_SIZE:
         pass
+    sweep_due(now, patience_s=measure_patience(now))

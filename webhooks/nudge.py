@@ -1,6 +1,6 @@
 """Tells the queue what to look at, by task name; must never fail or slow its caller.
 
-The row is already safe when this runs, so a lost nudge costs one sweep interval and nothing else.
+The row is already safe when this runs, so a lost nudge costs time and nothing else.
 """
 
 from __future__ import annotations

@@ -28,11 +28,13 @@ class AttemptOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The endpoint answered: its status, the first bytes of its body, and the milliseconds until then."""
+    """The endpoint answered: its status, the first bytes of its body, the milliseconds until then, and what its
+    Retry-After asks for ("" without one)."""
 
     status: int
     first_bytes: bytes
     duration_ms: int
+    retry_after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,4 +82,4 @@ def judge(outcome: PostOutcome) -> Verdict:
 def clean_text(raw: bytes) -> str:
     """Returns bytes of a stranger as text that PostgreSQL can hold: what is not UTF-8, and control characters other
     than tab and line ends, become U+FFFD."""
-    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", "\N{REPLACEMENT CHARACTER}", raw.decode("utf-8", "replace"))
+    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", "\N{REPLACEMENT CHARACTER}", raw.decode("utf-8", "replace"))

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from celery import shared_task
 from django.utils import timezone
+from structlog.contextvars import bound_contextvars
 
 from webhooks import handlers
 from webhooks.nudge import DELIVER
@@ -14,7 +15,8 @@ from webhooks.nudge import DELIVER
 @shared_task(name=DELIVER)
 def deliver(delivery_id: str) -> None:
     """Makes one delivery; safe to run twice."""
-    handlers.deliver(UUID(delivery_id), timezone.now())
+    with bound_contextvars(delivery_id=delivery_id):
+        handlers.deliver(UUID(delivery_id), timezone.now())
 
 
 @shared_task(name="webhooks.sweep_deliveries")

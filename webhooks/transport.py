@@ -28,6 +28,8 @@ from webhooks.outcomes import Answered, NotSent, PostOutcome, Unknown
 USER_AGENT = "Offload-Webhooks/1"
 DEADLINE_S = 15.0
 MAX_ANSWER_BYTES = 4096
+# A date takes 29 characters.
+LONGEST_RETRY_AFTER = 40
 
 _NETWORK_ERRORS = (requests.RequestException, HTTPError, OSError, ValueError)
 
@@ -54,6 +56,7 @@ class _Exchange:
         self._started = time.monotonic()
         self._answered_after = 0.0
         self._status: int | None = None
+        self._retry_after = ""
         self._received = bytearray()
         self.error: Exception | None = None
         self.done = threading.Event()
@@ -65,10 +68,11 @@ class _Exchange:
                 raise _TooLateError
             self._socket = connected
 
-    def note_status(self, status: int) -> None:
+    def note_status(self, status: int, retry_after: str) -> None:
         """Notes that the endpoint has answered."""
         with self._lock:
             self._status = status
+            self._retry_after = retry_after
             self._answered_after = time.monotonic() - self._started
 
     def note_bytes(self, chunk: bytes) -> None:
@@ -85,7 +89,8 @@ class _Exchange:
             if self._socket is not None and not self.done.is_set():
                 _cut(self._socket)
             if self._status is not None:
-                return Answered(self._status, bytes(self._received), int(self._answered_after * 1000))
+                waited_ms = int(self._answered_after * 1000)
+                return Answered(self._status, bytes(self._received), waited_ms, self._retry_after)
             if error is not None and not isinstance(error, _NETWORK_ERRORS):
                 raise error
             if self._socket is None:
@@ -194,7 +199,7 @@ def _talk(
         # The adapter alone, without a Session: a Session takes proxies and passwords from the environment, and reads
         # the whole body of a redirect into memory even when it does not follow it.
         with adapter.send(request, stream=True, timeout=deadline_s, verify=True) as answer:
-            exchange.note_status(answer.status_code)
+            exchange.note_status(answer.status_code, answer.headers.get("Retry-After", "")[:LONGEST_RETRY_AFTER])
             wanted = max_answer
             while wanted > 0 and (chunk := answer.raw.read1(wanted, decode_content=False)):
                 exchange.note_bytes(chunk)

@@ -1,4 +1,4 @@
-"""The mailbox's reply form: text and up to three files; must not store anything."""
+"""The mailbox's reply form: text, up to three files and what a mail program may add; must not store anything."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -44,4 +44,10 @@ class ReplyForm(forms.Form):
         help_text=f"Up to {MAX_FILES} files, {MAX_FILE_BYTES // 1_000_000} MB each.",
         # An empty file is an attachment like any other, and a good test.
         allow_empty_file=True,
+    )
+    with_document = forms.BooleanField(required=False, label="Attach a sample document made of this text")
+    is_automatic = forms.BooleanField(
+        required=False,
+        label="Send it as an automatic reply",
+        help_text="With the headers that a mail program adds to the note of an absence.",
     )

@@ -4,20 +4,18 @@ import base64
 import uuid
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.core.paginator import Page, Paginator
-from django.db.models import Max
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.html import strip_tags
 from django.views.decorators.csrf import csrf_protect
-from django.views.decorators.http import require_GET, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from agentmail.sandbox.addresses import bare_address, display_name
+from agentmail.sandbox.beside import Beside, Note
 from agentmail.sandbox.bodies import InboundBody
 from agentmail.sandbox.clock import read_moment
 from agentmail.sandbox.counterparty import (
@@ -32,7 +30,13 @@ from agentmail.sandbox.jsontext import BadBodyError, JSONObject, check_object
 from agentmail.sandbox.mail import messages_by_thread, thread_messages
 from agentmail.sandbox.models import Direction, Message, Thread
 from agentmail.sandbox.provider.links import link_to_attachment
-from agentmail.sandbox.readymade import ReadyMadeKind, compose_reply
+from agentmail.sandbox.readymade import (
+    AUTOMATIC_HEADERS,
+    ReadyMadeKind,
+    compose_reply,
+    make_document,
+    name_document,
+)
 from agentmail.sandbox.wording import make_preview, reply_subject
 
 THREADS_PER_PAGE = 50
@@ -42,12 +46,17 @@ NOTICES = {
     "away": "The automatic reply is on its way. Offload must not take it for an answer.",
     "bounced": "The last mail has bounced. Offload must not write to this address again.",
     "complained": "The last mail was reported as spam. Offload must not write to this address again.",
+    "waited": "Time has passed for this case. What was due by now happens in a moment.",
+    "ended": "The case has ended, so its time stands still.",
 }
 READY_MADE_LABELS = {
-    ReadyMadeKind.ANSWER: "Complete answer with a file",
-    ReadyMadeKind.QUESTION: "Ask something back",
-    ReadyMadeKind.REFUSAL: "Refuse",
+    ReadyMadeKind.ANSWER: "Complete answer",
+    ReadyMadeKind.PARTIAL: "Half of the answer",
+    ReadyMadeKind.FORGOTTEN_FILE: "\u201cAttached\u201d, but no file",
+    ReadyMadeKind.QUESTION: "A question back",
+    ReadyMadeKind.REFUSAL: "Refusal",
     ReadyMadeKind.AWAY: "Out of office",
+    ReadyMadeKind.INJECTION: "Orders to the agent",
 }
 
 
@@ -62,6 +71,7 @@ class ThreadRow:
     last: Message
     waits_for_reply: bool
     failure: str
+    note: Note | None
 
 
 @dataclass(frozen=True)
@@ -86,67 +96,45 @@ class ShownMessage:
 
 
 @require_safe
-def list_threads(request: HttpRequest) -> HttpResponse:
-    """GET /sandbox/: all conversations, newest first, 50 a page."""
+@csrf_protect
+def list_threads(request: HttpRequest, beside: Beside) -> HttpResponse:
+    """GET /sandbox/: all conversations, newest first, 50 a page, and the forms that open a first case."""
     threads = Thread.objects.select_related("inbox").order_by("-last_message_at", "-id")
     page: Page[Thread] = Paginator(threads, THREADS_PER_PAGE).get_page(request.GET.get("page"))
     messages = messages_by_thread(list(page))
-    rows = [_make_row(thread, messages[thread.pk]) for thread in page]
-    context = {"rows": rows, "page": page, "latest": _latest_id(None), "api_url": _api_url()}
-    return render(request, "sandbox/mailbox.html", context)
+    notes = beside.note_threads([str(thread.thread_id) for thread in page])
+    rows = [_make_row(thread, messages[thread.pk], notes.get(str(thread.thread_id))) for thread in page]
+    return render(request, "sandbox/mailbox.html", {"rows": rows, "page": page, "start": beside.show_start(request)})
 
 
 @require_safe
 @csrf_protect
-def show_thread(request: HttpRequest, thread_id: uuid.UUID) -> HttpResponse:
-    """GET /sandbox/threads/{id}/: the conversation and what the counterparty can do."""
-    return _render_thread(request, _find_thread(thread_id), ReplyForm(), 200)
+def show_thread(request: HttpRequest, thread_id: uuid.UUID, beside: Beside) -> HttpResponse:
+    """GET /sandbox/threads/{id}/: the conversation, what the counterparty can do, and what the case does.
+
+    With `?reply=` and one of the ready-made kinds its text stands in the form, to be changed or sent as it is.
+    """
+    thread = _find_thread(thread_id)
+    messages = thread_messages(thread)
+    return _render_thread(request, thread, messages, ReplyForm(initial=_read_draft(request, messages)), beside)
 
 
 @require_POST
 @csrf_protect
-def reply(request: HttpRequest, thread_id: uuid.UUID) -> HttpResponse:
+def reply(request: HttpRequest, thread_id: uuid.UUID, beside: Beside) -> HttpResponse:
     """POST: sends the form's text and files as the counterparty and goes back to the thread."""
     thread = _find_thread(thread_id)
+    messages = thread_messages(thread)
     form = ReplyForm(request.POST, request.FILES)
     if form.is_valid():
-        fields = {
-            "text": form.cleaned_data["text"],
-            "attachments": [_read_upload(file) for file in form.cleaned_data["attachments"]],
-        }
         try:
-            return _receive(thread, fields, "replied")
+            body = check_object(_compose_body(thread, messages, form.cleaned_data), InboundBody)
+            receive_inbound(body, read_moment())
         except BadBodyError as fault:
             form.add_error(None, str(fault))
-    return _render_thread(request, thread, form, 422)
-
-
-@require_POST
-@csrf_protect
-def reply_ready_made(request: HttpRequest, thread_id: uuid.UUID) -> HttpResponse:
-    """POST `kind`: sends one of the ready-made replies and goes back to the thread."""
-    thread = _find_thread(thread_id)
-    try:
-        kind = ReadyMadeKind(request.POST.get("kind", ""))
-    except ValueError:
-        raise Http404("There is no such ready-made reply.") from None
-    messages = thread_messages(thread)
-    asked = find_last_sent(messages)
-    ready = compose_reply(
-        kind,
-        asked=(asked.text if asked is not None else None) or "",
-        subject=thread.subject,
-        name=display_name(find_counterparty(messages)),
-        today=read_moment().real.date(),
-    )
-    fields: JSONObject = {"text": ready.text, "headers": ready.headers}
-    if ready.subject is not None:
-        fields["subject"] = ready.subject
-    fields["attachments"] = [
-        {"filename": file.filename, "content_type": file.content_type, "content": _encode(file.content)}
-        for file in ready.files
-    ]
-    return _receive(thread, fields, "away" if kind is ReadyMadeKind.AWAY else "replied")
+        else:
+            return redirect_to_thread(thread.thread_id, "away" if form.cleaned_data["is_automatic"] else "replied")
+    return _render_thread(request, thread, messages, form, beside, status=422)
 
 
 @require_POST
@@ -160,24 +148,22 @@ def report_failure(request: HttpRequest, thread_id: uuid.UUID) -> HttpResponse:
         raise Http404("There is no mail that this could happen to.")
     if kind == "bounce":
         report_bounce(last.message_id, "Permanent", "General", [], read_moment())
-        return _redirect(thread, "bounced")
+        return redirect_to_thread(thread.thread_id, "bounced")
     report_complaint(last.message_id, "abuse", "spam", read_moment())
-    return _redirect(thread, "complained")
+    return redirect_to_thread(thread.thread_id, "complained")
 
 
-@require_GET
-def pulse(request: HttpRequest) -> HttpResponse:
-    """GET: the id of the newest message, of one thread or of all; tells an open page that it is out of date."""
-    thread_id = request.GET.get("thread")
-    try:
-        thread = _find_thread(uuid.UUID(thread_id)) if thread_id else None
-    except ValueError:
-        raise Http404("There is no such thread.") from None
-    return JsonResponse({"latest": _latest_id(thread)})
+def redirect_to_thread(thread_id: uuid.UUID | str, notice: str) -> HttpResponse:
+    """Returns the way back to a thread's page, which then says what NOTICES has under this code."""
+    response = HttpResponseRedirect(f"{reverse('sandbox:thread', args=[thread_id])}?notice={notice}#latest")
+    # 303: the browser goes on with GET, and reloading the page sends nothing again.
+    response.status_code = 303
+    return response
 
 
-def _render_thread(request: HttpRequest, thread: Thread, form: ReplyForm, status: int) -> HttpResponse:
-    messages = thread_messages(thread)
+def _render_thread(
+    request: HttpRequest, thread: Thread, messages: list[Message], form: ReplyForm, beside: Beside, status: int = 200
+) -> HttpResponse:
     context = {
         "thread": thread,
         "shown": [_show(request, message) for message in messages],
@@ -185,24 +171,41 @@ def _render_thread(request: HttpRequest, thread: Thread, form: ReplyForm, status
         "counterparty": find_counterparty(messages),
         "reply_subject": reply_subject(thread.subject),
         "ready_made": READY_MADE_LABELS.items(),
-        "can_fail": any(message.direction == Direction.OUTBOUND for message in messages),
+        "chosen": request.GET.get("reply", ""),
+        "document_name": name_document(_read_asked(messages)),
+        "can_fail": find_last_sent(messages) is not None,
         "notice": NOTICES.get(request.GET.get("notice", "")),
-        "latest": _latest_id(thread),
+        "case": beside.show_case(request, str(thread.thread_id)),
     }
     return render(request, "sandbox/thread.html", context, status=status)
 
 
-def _receive(thread: Thread, fields: JSONObject, notice: str) -> HttpResponse:
-    body = check_object({"thread_id": str(thread.thread_id)} | fields, InboundBody)
-    receive_inbound(body, read_moment())
-    return _redirect(thread, notice)
+def _read_asked(messages: list[Message]) -> str:
+    # All of it: a later mail often names only what is still missing.
+    return "\n".join(message.text or "" for message in messages if message.direction == Direction.OUTBOUND)
 
 
-def _redirect(thread: Thread, notice: str) -> HttpResponse:
-    response = HttpResponseRedirect(f"{reverse('sandbox:thread', args=[thread.thread_id])}?notice={notice}#latest")
-    # 303: the browser goes on with GET, and reloading the page sends nothing again.
-    response.status_code = 303
-    return response
+def _read_draft(request: HttpRequest, messages: list[Message]) -> dict[str, Any]:
+    wanted = request.GET.get("reply", "")
+    if wanted not in list(ReadyMadeKind):
+        return {}
+    name = display_name(find_counterparty(messages))
+    today = read_moment().real.date()
+    draft = compose_reply(ReadyMadeKind(wanted), asked=_read_asked(messages), name=name, today=today)
+    return {"text": draft.text, "with_document": draft.has_document, "is_automatic": draft.is_automatic}
+
+
+def _compose_body(thread: Thread, messages: list[Message], given: dict[str, Any]) -> JSONObject:
+    text = given["text"]
+    files = [_read_upload(file) for file in given["attachments"]]
+    if given["with_document"]:
+        made = make_document(_read_asked(messages), text)
+        content = _encode(made.content)
+        files.append({"filename": made.filename, "content_type": made.content_type, "content": content})
+    body: JSONObject = {"thread_id": str(thread.thread_id), "text": text, "attachments": files}
+    if given["is_automatic"]:
+        body |= {"headers": AUTOMATIC_HEADERS, "subject": f"Automatic reply: {thread.subject}"}
+    return body
 
 
 def _find_thread(thread_id: uuid.UUID) -> Thread:
@@ -212,19 +215,7 @@ def _find_thread(thread_id: uuid.UUID) -> Thread:
     return thread
 
 
-def _latest_id(thread: Thread | None) -> int:
-    messages = Message.objects.all() if thread is None else Message.objects.filter(thread=thread)
-    latest: int | None = messages.aggregate(latest=Max("id"))["latest"]
-    return latest or 0
-
-
-def _api_url() -> str:
-    # The web process serves the API and the webhook alike.
-    parts = urlsplit(settings.OFFLOAD_SANDBOX_WEBHOOK_URL)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def _make_row(thread: Thread, messages: list[Message]) -> ThreadRow:
+def _make_row(thread: Thread, messages: list[Message], note: Note | None) -> ThreadRow:
     last = messages[-1]
     return ThreadRow(
         thread=thread,
@@ -234,6 +225,7 @@ def _make_row(thread: Thread, messages: list[Message]) -> ThreadRow:
         last=last,
         waits_for_reply=last.direction == Direction.OUTBOUND and not last.failure,
         failure=next((message.failure for message in reversed(messages) if message.failure), ""),
+        note=note,
     )
 
 

@@ -1,13 +1,14 @@
 """The sandbox's routes, mounted under `/sandbox/`; must not be mounted in the product's own process."""
 
-from django.urls import path, re_path
+from django.urls import URLPattern, path, re_path
 
 from agentmail.sandbox import control, pages
+from agentmail.sandbox.beside import Beside
 from agentmail.sandbox.provider.links import serve_file
 from agentmail.sandbox.provider.routes import serve_provider
 
-app_name = "sandbox"
-urlpatterns = [
+APP_NAME = "sandbox"
+_API = [
     path("livez", control.live, name="livez"),
     path("inbound", control.inbound, name="inbound"),
     path("bounce", control.bounce, name="bounce"),
@@ -23,10 +24,17 @@ urlpatterns = [
     # break too, which the `path` converter does not match.
     re_path(r"^agentmail/v0(?:/[\s\S]*)?\Z", serve_provider, name="provider"),
     path("files/<str:token>", serve_file, name="file"),
-    path("", pages.list_threads, name="mailbox"),
-    path("pulse", pages.pulse, name="pulse"),
-    path("threads/<uuid:thread_id>/", pages.show_thread, name="thread"),
-    path("threads/<uuid:thread_id>/reply", pages.reply, name="thread-reply"),
-    path("threads/<uuid:thread_id>/ready-made", pages.reply_ready_made, name="thread-ready-made"),
-    path("threads/<uuid:thread_id>/failure", pages.report_failure, name="thread-failure"),
 ]
+
+
+def make_routes(beside: Beside) -> list[URLPattern]:
+    """Returns the routes of the provider, of the control API and of the pages, which show `beside` next to the mail."""
+    shown = {"beside": beside}
+    thread = "threads/<uuid:thread_id>/"
+    return [
+        *_API,
+        path("", pages.list_threads, shown, name="mailbox"),
+        path(thread, pages.show_thread, shown, name="thread"),
+        path(f"{thread}reply", pages.reply, shown, name="thread-reply"),
+        path(f"{thread}failure", pages.report_failure, name="thread-failure"),
+    ]

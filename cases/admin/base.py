@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
+from cases.keeping import Keeping
 from cases.models import ApiKey, Case, Client
 
 # Django's classes are generic for the type checker only.
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
     CaseAdminBase = admin.ModelAdmin[Case]
     ClientAdminBase = admin.ModelAdmin[Client]
     ApiKeyInlineBase = admin.TabularInline[ApiKey, Client]
+    KeepingInlineBase = admin.TabularInline[Keeping, Client]
 else:
     ApiKeyAdminBase = CaseAdminBase = ClientAdminBase = admin.ModelAdmin
-    ApiKeyInlineBase = admin.TabularInline
+    ApiKeyInlineBase = KeepingInlineBase = admin.TabularInline
 
 
 class NothingMadeHere:

@@ -6,14 +6,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Cast
 
 from cases.admin import words
 from cases.models import Case, CaseEvent, InputRequest
+from cases.paging import count_up_to
 from cases.services import GIVE_UP_AFTER
 from cases.workflow import Status
 
 LIVE_STATUSES = tuple(status.value for status in Status if not status.is_terminal)
+NEEDS_ANSWER = Status.INPUT_NEEDED.value
+STUCK = "STUCK"
+PAUSED = "PAUSED"
+# A count beside a saved view stops here.
+VIEW_CAP = 100
+# Of what somebody has done, the latest deeds make up what is theirs.
+LATEST_DEEDS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +74,44 @@ def annotate_queues(cases: QuerySet[Case]) -> QuerySet[Case]:
     return cases.annotate(waiting_since=Subquery(question.values("requested_at")[:1]), is_stuck=Exists(dead))
 
 
+def choose_state(cases: QuerySet[Case], state: str) -> QuerySet[Case]:
+    """Returns those of `annotate_queues` that are in a state of the list; a state that nobody knows narrows nothing."""
+    if state == STUCK:
+        return cases.filter(Q(is_stuck=True))
+    if state == PAUSED:
+        return cases.filter(paused_at__isnull=False, status__in=LIVE_STATUSES)
+    if state == NEEDS_ANSWER:
+        # An answered question is nobody's work, though the status stays until the agent has read the answer.
+        return cases.filter(status=state, input_requests__status=InputRequest.PENDING)
+    return cases.filter(status=state) if state in list(Status) else cases
+
+
+def choose_mine(cases: QuerySet[Case], user: AbstractBaseUser | AnonymousUser) -> QuerySet[Case]:
+    """Returns the cases whose question the person is answering, and those of their latest deeds."""
+    deeds = LogEntry.objects.filter(user=user.pk or 0, content_type=ContentType.objects.get_for_model(Case))
+    touched = deeds.order_by("-action_time").annotate(case_id=Cast("object_id", Case._meta.pk))
+    answering = InputRequest.objects.filter(status=InputRequest.PENDING, answering_by=user.get_username()[:200])
+    # Looked up first: the planner does not expect an OR of two queries to be small, and reads every case.
+    mine = {*touched.values_list("case_id", flat=True)[:LATEST_DEEDS], *answering.values_list("case_id", flat=True)}
+    return cases.filter(pk__in=mine)
+
+
 def count_waiting() -> int:
-    """Returns how many cases have a question that nobody has answered; read from the few open questions alone."""
-    return InputRequest.objects.filter(status=InputRequest.PENDING, case__status=Status.INPUT_NEEDED).count()
+    """Returns how many cases have a question that nobody has answered, up to VIEW_CAP + 1."""
+    return count_up_to(Case.objects.filter(status=NEEDS_ANSWER, input_requests__status=InputRequest.PENDING), VIEW_CAP)
 
 
 def count_stuck() -> int:
-    """Returns how many live cases had a step given up; read from the few dead events alone."""
+    """Returns how many live cases had a step given up, up to VIEW_CAP + 1; read from the few dead events alone."""
     dead = CaseEvent.objects.filter(status=CaseEvent.DEAD, case__status__in=LIVE_STATUSES)
-    return int(dead.aggregate(cases=Count("case", distinct=True))["cases"])
+    return dead.order_by().values("case").distinct()[: VIEW_CAP + 1].count()
+
+
+def count_failed() -> int:
+    """Returns how many cases failed, up to VIEW_CAP + 1."""
+    return count_up_to(Case.objects.filter(status=Status.FAILED), VIEW_CAP)
+
+
+def count_mine(user: AbstractBaseUser | AnonymousUser) -> int:
+    """Returns how many cases are the person's, up to VIEW_CAP + 1."""
+    return count_up_to(choose_mine(Case.objects.all(), user), VIEW_CAP)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -34,6 +34,17 @@ _STATUS_CHIPS: dict[str, Chip] = {
 # The status stays INPUT_NEEDED until the agent has read the answer, but nobody has to do anything then.
 ANSWERED = Chip("Answered; the agent goes on with it", LIVE)
 
+STUCK = Chip("Stuck", HUMAN)
+PAUSED = Chip("Paused", QUIET)
+
+# What a list of cases can be narrowed to beside a state.
+MINE, NARROWED = "MINE", "NARROWED"
+
+TOO_MANY_FINDS = (
+    "These words fit so many cases that not all of them were looked at. The newest stand first; add a word to find "
+    "others."
+)
+
 _RESULTS: dict[str, str] = {
     ResultStatus.GOAL_ACHIEVED: "Goal achieved",
     ResultStatus.MAX_RETRIES: "No answer, and every follow-up was used",
@@ -54,9 +65,12 @@ _SUPPRESSIONS = {
 }
 
 _EMPTY_LISTS: dict[str | None, str] = {
-    None: "No case matches.",
+    None: "There is no case yet. An application opens the first one with POST /cases.",
+    NARROWED: "No case matches.",
+    MINE: "You have not acted on a case yet.",
     Status.INPUT_NEEDED: "Nobody waits for you.",
     "STUCK": "No case is stuck.",
+    "PAUSED": "No case is paused.",
 }
 
 _EVENT_TITLES: dict[str, str] = {
@@ -67,6 +81,10 @@ _EVENT_TITLES: dict[str, str] = {
     EventKind.INPUT_PROVIDED: "Question answered",
     EventKind.DELIVERY_FAILED: "Delivery failed",
     EventKind.CASE_CANCELLED: "Cancelled",
+    EventKind.CASE_CLOSED: "Closed by hand",
+    EventKind.CASE_PAUSED: "Paused",
+    EventKind.CASE_RESUMED: "Resumed",
+    EventKind.REEVALUATION_ASKED: "Asked to judge the last reply again",
 }
 
 _BRIEF_ACTIONS: dict[str, str] = {NextAction.FOLLOW_UP: "Follow-up", NextAction.RECHECK: "Looks again"}
@@ -89,6 +107,16 @@ _DELIVERY_CHIPS = {
     "unknown": Chip("Outcome unknown", BAD),
     "": Chip("Being sent", LIVE),
 }
+
+_OUTBOUND_CHIPS = {
+    "frozen": Chip("Not sent yet", LIVE),
+    "sending": Chip("Being sent", LIVE),
+    "unknown": Chip("Perhaps sent", BAD),
+    "sent": Chip("Sent", GOOD),
+    "refused": Chip("Refused", BAD),
+    "abandoned": Chip("Not sent: overtaken", QUIET),
+}
+NO_CASE = Chip("No case", HUMAN)
 
 _MAIL_NOTES = {
     "autoreply": "automatic reply",
@@ -157,6 +185,24 @@ def describe_readers(counterparty_name: str) -> str:
     """Returns what somebody must know before they answer: who may read it. What they can write, the question says."""
     who = first_name(counterparty_name) or "The counterparty"
     return f"{who} may read these words: an answer to a question of theirs is sent to them as you write it."
+
+
+def describe_wait(waited: timedelta) -> str:
+    """Returns for how long something has waited, in its largest unit; a clock that runs behind counts as no time."""
+    return f"waits {_describe_span(waited)}"
+
+
+def describe_age(age: timedelta) -> str:
+    """Returns how long ago something was, in its largest unit; a clock that runs behind counts as no time."""
+    return f"{_describe_span(age)} ago"
+
+
+def _describe_span(span: timedelta) -> str:
+    minutes = max(0, int(span.total_seconds() // 60))
+    if minutes < 60:
+        return _count(minutes, "minute")
+    hours = minutes // 60
+    return _count(hours, "hour") if hours < 48 else _count(hours // 24, "day")
 
 
 def describe_empty_list(state: str | None) -> str:
@@ -241,6 +287,11 @@ def _tell_evidence(entry: Mapping[str, Any], sources: Mapping[str, str]) -> str:
 def describe_delivery(state: str) -> Chip:
     """Returns the chip of a webhook delivery or of one of its attempts."""
     return _DELIVERY_CHIPS.get(state, Chip(state, QUIET))
+
+
+def describe_outbound(state: str) -> Chip:
+    """Returns the chip of a mail of ours; a state that nobody knows is shown as it is."""
+    return _OUTBOUND_CHIPS.get(state, Chip(state, QUIET))
 
 
 def describe_mail(automatic: str, variant: str, dmarc: str = "") -> str:

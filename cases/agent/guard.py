@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from cases.agent.comparing import Folded, find_amounts, find_numbers, fold_letters, fold_text, split_words
@@ -165,6 +165,8 @@ def _check_characters(text: str) -> Iterator[GuardHit]:
         yield GuardHit("characters", f"invisible, control or direction characters: {', '.join(found[:5])}")
 
 
+# Every character of every text comes through here, and most of them are the same few.
+@lru_cache(maxsize=4096)
 def _is_invisible(char: str) -> bool:
     if char in "\n\t":
         return False

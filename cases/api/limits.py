@@ -1,8 +1,9 @@
 """How many requests a caller may make, counted over all web processes; must not know who the caller is.
 
 One row of RequestAllowance a caller, and one statement that reads, judges and counts (the generic cell rate algorithm:
-a bucket that holds one minute's worth and drains evenly). Whoever keeps to the limit in every 60 seconds never meets
-it. All times are the database's, so that web processes whose clocks differ agree.
+a bucket that holds what one window allows and drains evenly). Whoever keeps to the limit in every window, of 60 seconds
+unless another is asked for, never meets it. All times are the database's, so that web processes whose clocks differ
+agree.
 
 A limit protects the service and is no part of it: when the database does not answer, nothing is refused here, and the
 request meets its own error a moment later.
@@ -33,45 +34,50 @@ _refused = LocMemCache("refused-callers", {"MAX_ENTRIES": 10_000})
 
 # `excluded.empty_at - interval` is the present moment. A refusal writes nothing; the row is then locked to be read
 # as it is, because the snapshot of this statement may be older than the requests that used the allowance up. More than
-# a minute's worth is never held, so what lies further ahead was written before the database's clock was set back. The
-# second minute is for a statement that waited for the row.
+# a window's worth is never held, so what lies further ahead was written before the database's clock was set back. The
+# second window is for a statement that waited for the row.
 TAKE = """
 WITH taken AS (
     INSERT INTO cases_requestallowance AS held (subject, empty_at)
     VALUES (%(subject)s, clock_timestamp() + %(interval)s::interval)
-    ON CONFLICT (subject) DO UPDATE SET empty_at = CASE WHEN held.empty_at > excluded.empty_at + interval '2 minutes'
-        THEN excluded.empty_at ELSE greatest(held.empty_at + %(interval)s::interval, excluded.empty_at) END
-     WHERE held.empty_at + %(interval)s::interval <= excluded.empty_at - %(interval)s::interval + interval '60 seconds'
-        OR held.empty_at > excluded.empty_at + interval '2 minutes'
+    ON CONFLICT (subject) DO UPDATE SET empty_at = CASE
+        WHEN held.empty_at > excluded.empty_at + 2 * %(window)s::interval THEN excluded.empty_at
+        ELSE greatest(held.empty_at + %(interval)s::interval, excluded.empty_at) END
+     WHERE held.empty_at + %(interval)s::interval <= excluded.empty_at - %(interval)s::interval + %(window)s::interval
+        OR held.empty_at > excluded.empty_at + 2 * %(window)s::interval
     RETURNING subject),
 refused AS (
     SELECT empty_at FROM cases_requestallowance
      WHERE subject = %(subject)s AND NOT EXISTS (SELECT FROM taken) FOR NO KEY UPDATE)
 SELECT NULL FROM taken
  UNION ALL
-SELECT extract(epoch FROM empty_at + %(interval)s::interval - interval '60 seconds' - clock_timestamp())::float8
+SELECT extract(epoch FROM empty_at + %(interval)s::interval - %(window)s::interval - clock_timestamp())::float8
   FROM refused
 """
 CHECK = """
-SELECT extract(epoch FROM empty_at + %(interval)s::interval - interval '60 seconds' - clock_timestamp())::float8
-  FROM cases_requestallowance WHERE subject = %(subject)s AND empty_at <= clock_timestamp() + interval '2 minutes'
+SELECT extract(epoch FROM empty_at + %(interval)s::interval - %(window)s::interval - clock_timestamp())::float8
+  FROM cases_requestallowance WHERE subject = %(subject)s AND empty_at <= clock_timestamp() + 2 * %(window)s::interval
+"""
+GIVE_BACK = """
+UPDATE cases_requestallowance SET empty_at = empty_at - %(interval)s::interval WHERE subject = %(subject)s
 """
 # A refusal whose moment came while it was being answered.
 SHORTEST_WAIT_S = 0.001
 
 
-def take(subject: str, per_minute: int) -> float:
+def take(subject: str, limit: int, window_s: int = 60) -> float:
     """Counts one request of `subject`. Returns 0.0, or the seconds to wait when it is refused and not counted.
 
-    `per_minute` 0 means no limit. One statement in autocommit; none while an earlier refusal holds.
+    `limit` is the number of requests in `window_s` seconds; 0 means no limit. One statement in autocommit; none while
+    an earlier refusal holds.
     """
-    if per_minute == 0:
+    if limit == 0:
         return 0.0
     if wait := _get_remembered_wait(subject):
         return wait
     try:
         with connection.cursor() as cursor:
-            cursor.execute(TAKE, {"subject": subject, "interval": _get_interval(per_minute)})
+            cursor.execute(TAKE, _make_parameters(subject, limit, window_s))
             row = cursor.fetchone()
     except Error as error:
         logger.warning("a request could not be counted against its limit: %s", error)
@@ -79,18 +85,31 @@ def take(subject: str, per_minute: int) -> float:
     if row is not None and row[0] is None:
         return 0.0
     # No row at all: the allowance began and was used up while this statement ran.
-    return _remember(subject, 60 / per_minute if row is None else row[0])
+    return _remember(subject, window_s / limit if row is None else row[0])
 
 
-def check(subject: str, per_minute: int) -> float:
+def give_back(subject: str, limit: int, window_s: int = 60) -> None:
+    """Makes one `take` of `subject` uncounted, for what turned out to be none of the limit's; not to be repeated."""
+    with connection.cursor() as cursor:
+        cursor.execute(GIVE_BACK, _make_parameters(subject, limit, window_s))
+
+
+def forgive(subject: str) -> None:
+    """Makes everything of `subject` uncounted; a second call changes nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM cases_requestallowance WHERE subject = %s", [subject])
+    _refused.delete(subject)
+
+
+def check(subject: str, limit: int) -> float:
     """Returns the seconds until `take` would count a request of `subject`, 0.0 for at once; counts nothing."""
-    if per_minute == 0:
+    if limit == 0:
         return 0.0
     if wait := _get_remembered_wait(subject):
         return wait
     try:
         with connection.cursor() as cursor:
-            cursor.execute(CHECK, {"subject": subject, "interval": _get_interval(per_minute)})
+            cursor.execute(CHECK, _make_parameters(subject, limit, 60))
             row = cursor.fetchone()
     except Error as error:
         logger.warning("a limit could not be read: %s", error)
@@ -98,9 +117,10 @@ def check(subject: str, per_minute: int) -> float:
     return _remember(subject, row[0]) if row is not None and row[0] > 0 else 0.0
 
 
-def _get_interval(per_minute: int) -> str:
-    # Rounded down: a microsecond too many would make the last request of a full minute one too many.
-    return f"{60_000_000 // per_minute} microseconds"
+def _make_parameters(subject: str, limit: int, window_s: int) -> dict[str, str]:
+    # Rounded down: a microsecond too many would make the last request of a full window one too many.
+    interval = f"{window_s * 1_000_000 // limit} microseconds"
+    return {"subject": subject, "interval": interval, "window": f"{window_s} seconds"}
 
 
 def _remember(subject: str, wait: float) -> float:

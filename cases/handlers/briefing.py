@@ -41,22 +41,6 @@ _PUBLIC_UNDER_A_COUNTRY = re.compile(r"(yahoo|hotmail|outlook|live|gmx|aol|yande
 # fmt: on
 
 
-def build_view(
-    case: Case,
-    messages: Iterable[MailMessage],
-    reason: Reason,
-    now: datetime,
-    *,
-    new_message_ids: tuple[str, ...] | None = None,
-) -> CaseView:
-    """Returns what the agent may know of the case at `now` (the case's own clock).
-
-    new_message_ids: the mails from people that no evaluation has covered yet; None where nothing is evaluated.
-    """
-    requests = list(case.input_requests.all())
-    return compose_view(case, requests, messages, reason, now, new_message_ids=new_message_ids)
-
-
 def compose_view(
     case: Case,
     requests: Sequence[InputRequest],
@@ -66,7 +50,10 @@ def compose_view(
     *,
     new_message_ids: tuple[str, ...] | None = None,
 ) -> CaseView:
-    """Returns the view of `build_view` from the case's questions in hand; asks no database."""
+    """Returns what the agent may know of the case and its questions at `now` (the case's own clock).
+
+    new_message_ids: the mails from people that no evaluation has covered yet; None where nothing is evaluated.
+    """
     public, private = _split_knowledge(case.knowledge)
     return CaseView(
         objective=case.objective,

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 
 from cases.agent.decisions import Decision, InputNeeded
 from cases.agent.protocol import (
@@ -30,7 +30,6 @@ from cases.agent.protocol import (
 )
 from cases.handlers.tools import Tools, release_connection
 from cases.models import Case
-from cases.spending import AgentCall
 
 DAY = timedelta(hours=24)
 OUTREACH, FOLLOW_UP, EVALUATE = "outreach", "follow_up", "evaluate"
@@ -152,48 +151,48 @@ def name_failure(error: AgentError) -> str:
 
 
 def keep_account(case: Case, operation: str, outcome: str, audit: RunAudit, now: datetime) -> None:
-    """Writes a call down and adds it to the totals, in a transaction of its own: it was paid for whatever follows."""
-    with transaction.atomic():
-        AgentCall.objects.create(
-            client_id=case.client_id,
-            case=case,
-            operation=operation,
-            implementation=audit.implementation,
-            model=audit.model_asked,
-            outcome=outcome,
-            tokens_in=audit.tokens_in,
-            tokens_out=audit.tokens_out,
-            cost_usd=audit.cost_usd,
-            created_at=now,
-        )
-        _add_to_total(operation, outcome, audit, calls=1, guard_hits=len(audit.guard_hits))
+    """Writes a call down and adds it to the totals, in one statement of its own: it was paid for whatever follows."""
+    values = _list_amounts(operation, outcome, audit, calls=1, guard_hits=len(audit.guard_hits))
+    call = {"client": case.client_id, "case": case.id, "known_cost_usd": audit.cost_usd, "now": now}
+    with connection.cursor() as cursor:
+        cursor.execute(f"WITH call AS ({_WRITE_CALL}) {_ADD_TO_TOTAL}", {**values, **call})
 
 
 def _add_to_total(operation: str, outcome: str, audit: RunAudit, *, calls: int, guard_hits: int) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO cases_agenttotal AS total (implementation, model, operation, outcome, calls, tokens_in,
-                        tokens_out, cost_usd, reasks, guard_hits, latency_ms)
-            VALUES (%(implementation)s, %(model)s, %(operation)s, %(outcome)s, %(calls)s, %(tokens_in)s,
-                    %(tokens_out)s, %(cost_usd)s, %(reasks)s, %(guard_hits)s, %(latency_ms)s)
-            ON CONFLICT (implementation, model, operation, outcome) DO UPDATE
-               SET calls = total.calls + excluded.calls, tokens_in = total.tokens_in + excluded.tokens_in,
-                   tokens_out = total.tokens_out + excluded.tokens_out, cost_usd = total.cost_usd + excluded.cost_usd,
-                   reasks = total.reasks + excluded.reasks, guard_hits = total.guard_hits + excluded.guard_hits,
-                   latency_ms = total.latency_ms + excluded.latency_ms
-            """,
-            {
-                "implementation": audit.implementation,
-                "model": audit.model_asked,
-                "operation": operation,
-                "outcome": outcome,
-                "calls": calls,
-                "tokens_in": audit.tokens_in * calls,
-                "tokens_out": audit.tokens_out * calls,
-                "cost_usd": (audit.cost_usd or Decimal(0)) * calls,
-                "reasks": len(audit.reasks) * calls,
-                "guard_hits": guard_hits,
-                "latency_ms": audit.latency_ms * calls,
-            },
-        )
+        cursor.execute(_ADD_TO_TOTAL, _list_amounts(operation, outcome, audit, calls=calls, guard_hits=guard_hits))
+
+
+_WRITE_CALL = """
+    INSERT INTO cases_agentcall (client_id, case_id, operation, implementation, model, outcome, tokens_in, tokens_out,
+                cost_usd, created_at)
+    VALUES (%(client)s, %(case)s, %(operation)s, %(implementation)s, %(model)s, %(outcome)s, %(tokens_in)s,
+            %(tokens_out)s, %(known_cost_usd)s, %(now)s)
+"""
+_ADD_TO_TOTAL = """
+    INSERT INTO cases_agenttotal AS total (implementation, model, operation, outcome, calls, tokens_in,
+                tokens_out, cost_usd, reasks, guard_hits, latency_ms)
+    VALUES (%(implementation)s, %(model)s, %(operation)s, %(outcome)s, %(calls)s, %(tokens_in)s,
+            %(tokens_out)s, %(cost_usd)s, %(reasks)s, %(guard_hits)s, %(latency_ms)s)
+    ON CONFLICT (implementation, model, operation, outcome) DO UPDATE
+       SET calls = total.calls + excluded.calls, tokens_in = total.tokens_in + excluded.tokens_in,
+           tokens_out = total.tokens_out + excluded.tokens_out, cost_usd = total.cost_usd + excluded.cost_usd,
+           reasks = total.reasks + excluded.reasks, guard_hits = total.guard_hits + excluded.guard_hits,
+           latency_ms = total.latency_ms + excluded.latency_ms
+"""
+
+
+def _list_amounts(operation: str, outcome: str, audit: RunAudit, *, calls: int, guard_hits: int) -> dict[str, Any]:
+    return {
+        "implementation": audit.implementation,
+        "model": audit.model_asked,
+        "operation": operation,
+        "outcome": outcome,
+        "calls": calls,
+        "tokens_in": audit.tokens_in * calls,
+        "tokens_out": audit.tokens_out * calls,
+        "cost_usd": (audit.cost_usd or Decimal(0)) * calls,
+        "reasks": len(audit.reasks) * calls,
+        "guard_hits": guard_hits,
+        "latency_ms": audit.latency_ms * calls,
+    }

@@ -8,8 +8,8 @@ from agentmail.reading import MailMessage, ThreadView, read_thread
 from cases import ledger
 from cases.agent.decisions import InputNeeded
 from cases.agent.protocol import AgentUnusable, Draft, Outcome, Reason
-from cases.coverage import list_answered_ids
-from cases.handlers.briefing import build_view
+from cases.coverage import list_answered_ids, list_requests
+from cases.handlers.briefing import compose_view
 from cases.handlers.budget import MeteredAgent
 from cases.handlers.ending import conclude
 from cases.handlers.limiting import limit_draft
@@ -37,10 +37,9 @@ def draft_and_send(claimed: Claim, case: Case, kind: MailKind, thread: ThreadVie
         release_connection()
         thread = read_thread(case.id, client=tools.mail)
     messages = thread.messages if thread else ()
-    # Before the view that covers them: an answer that comes in between is left to its own event.
-    answers = list_answered_ids(case)
+    requests = list_requests(case)
     reason: Reason = "outreach" if kind is MailKind.OUTREACH else "follow_up"
-    view = build_view(case, messages, reason, case.get_now(tools.read_clock()))
+    view = compose_view(case, requests, messages, reason, case.get_now(tools.read_clock()))
     agent = MeteredAgent(tools.agent, case, tools)
     try:
         outcome = agent.draft_outreach(view) if kind is MailKind.OUTREACH else agent.draft_follow_up(view)
@@ -64,7 +63,7 @@ def draft_and_send(claimed: Claim, case: Case, kind: MailKind, thread: ThreadVie
             audit,
             tools,
             mail_kind=kind if isinstance(value, Draft) else None,
-            input_request_ids=list(answers),
+            input_request_ids=list(list_answered_ids(requests)),
         )
         if isinstance(value, Draft):
             freeze_case_mail(

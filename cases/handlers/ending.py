@@ -7,7 +7,7 @@ from django.db import transaction
 from agentmail.services import decline
 from cases import ledger
 from cases.coverage import list_seen_ids
-from cases.handlers.seen import list_unread
+from cases.handlers.seen import PAUSED, list_unread
 from cases.handlers.tools import Tools
 from cases.ledger import Claim
 from cases.models import Case
@@ -26,12 +26,16 @@ def conclude(
 ) -> None:
     """Applies an outcome to the case and finishes the event in one transaction; raises LeaseLost.
 
-    An outcome that comes too late changes nothing, and the timeline says so. `declined` is how the counterparty asked
-    not to be written to: from this moment on no case of this client writes to that address.
+    An outcome that comes too late changes nothing, and the timeline says so; in a paused case it waits. `declined` is
+    how the counterparty asked not to be written to: from this moment on no case of this client writes to that address.
     """
     with transaction.atomic():
         case = lock_case(claimed.case_id)
         ledger.fence(claimed)
+        if case.paused_at is not None:
+            # Paused while this was being thought: what was frozen is applied when somebody resumes the case.
+            ledger.postpone(claimed, PAUSED, None)
+            return
         now = case.get_now(tools.read_clock())
         state = case.get_state()
         if has_heard_counterparty:

@@ -21,8 +21,8 @@ from cases.agent.decisions import (
     parse_decision,
 )
 from cases.agent.protocol import CaseView, Reason, RunAudit
-from cases.coverage import list_answered_ids, list_seen_ids
-from cases.handlers.briefing import build_view
+from cases.coverage import list_answered_ids, list_requests, list_seen_ids
+from cases.handlers.briefing import compose_view
 from cases.handlers.budget import EVALUATE, MeteredAgent
 from cases.handlers.drafting import find_reply_target
 from cases.handlers.ending import conclude
@@ -34,7 +34,7 @@ from cases.handlers.seen import UNREADABLE_VARIANTS, UNSEEN, is_person, should_l
 from cases.handlers.sending import send_frozen_mail
 from cases.handlers.tools import Tools, release_connection
 from cases.ledger import Claim
-from cases.models import AgentRun, Case
+from cases.models import AgentRun, Case, InputRequest
 from cases.transitions import lock_case
 from cases.workflow import (
     CounterpartyRefused,
@@ -52,6 +52,8 @@ REASONS: dict[EventKind, Reason] = {
     EventKind.REPLY_RECEIVED: "reply",
     EventKind.INPUT_PROVIDED: "input",
     EventKind.RECHECK_DUE: "recheck",
+    # Staff want the last reply judged as if it had just arrived.
+    EventKind.REEVALUATION_ASKED: "reply",
 }
 
 
@@ -86,17 +88,17 @@ def evaluate(claimed: Claim, case: Case, tools: Tools) -> None:
     if claimed.kind is EventKind.REPLY_RECEIVED and not deserves_judgement(unread, trigger):
         _leave_unevaluated(claimed, trigger, thread, tools)
         return
-    # Before the view that covers them: an answer that comes in between is left to its own event.
-    answered_ids = list_answered_ids(case)
-    view = build_view(
+    requests = list_requests(case)
+    last_word = next((message for message in reversed(thread.messages) if is_person(message)), None)
+    view = compose_view(
         case,
+        requests,
         thread.messages,
         REASONS[claimed.kind],
         case.get_now(tools.read_clock()),
-        new_message_ids=tuple(message.message_id for message in unread),
+        new_message_ids=tuple(message.message_id for message in (unread or _list_asked_again(claimed, last_word))),
     )
-    last_word = next((message for message in reversed(thread.messages) if is_person(message)), None)
-    is_vouched = last_word is not None and _is_vouched(case, last_word)
+    is_vouched = last_word is not None and _is_vouched(case, requests, last_word)
     agent = MeteredAgent(tools.agent, case, tools)
     decision, audit = judge_thread(view, last_word, agent, is_vouched=is_vouched)
     if isinstance(decision, RequiresReply) and not _is_nudge(claimed, unread):
@@ -106,12 +108,17 @@ def evaluate(claimed: Claim, case: Case, tools: Tools) -> None:
         ledger.finish(claimed, "An automatic mail arrived without a date to wait for; it is no answer and gets none.")
         return
     target, note = find_reply_target(thread.messages), _note_proof(decision, last_word)
-    judgement = Judgement(decision, audit, view, unread, answered_ids, target, note)
+    judgement = Judgement(decision, audit, view, unread, list_answered_ids(requests), target, note)
     run = _freeze(claimed, judgement, tools)
     if run.mail_kind:
         send_frozen_mail(claimed, MailKind(run.mail_kind), tools)
     else:
         act_on_decision(claimed, run, tools)
+
+
+def _list_asked_again(claimed: Claim, last_word: MailMessage | None) -> tuple[MailMessage, ...]:
+    """Returns the last mail from a person where staff want it judged as if it had just arrived."""
+    return (last_word,) if claimed.kind is EventKind.REEVALUATION_ASKED and last_word is not None else ()
 
 
 def _is_nudge(claimed: Claim, unread: Sequence[MailMessage]) -> bool:
@@ -151,11 +158,11 @@ def _describe_unanswerable(trigger: MailMessage) -> str:
     return "An earlier evaluation had already seen this mail."
 
 
-def _is_vouched(case: Case, message: MailMessage) -> bool:
+def _is_vouched(case: Case, requests: Sequence[InputRequest], message: MailMessage) -> bool:
     """Whether a human of ours has answered a question that was asked with this mail in view, and not by a denial."""
     arrived_at = case.get_time_of(message.sent_at)
-    asked_since = case.input_requests.exclude(answer="").filter(requested_at__gt=arrived_at)
-    return any(not is_denial(answer) for answer in asked_since.values_list("answer", flat=True))
+    answers = (request.answer for request in requests if request.answer and request.requested_at > arrived_at)
+    return any(not is_denial(answer) for answer in answers)
 
 
 def _note_proof(decision: Decision, last_word: MailMessage | None) -> str:

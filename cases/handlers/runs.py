@@ -6,12 +6,15 @@ from typing import Any
 
 from django.conf import settings
 
+from agentmail.rows import Rows
 from agentmail.services import freeze_mail
 from cases.agent.protocol import RunAudit
 from cases.handlers.tools import Tools
 from cases.ledger import Claim
 from cases.models import AgentRun, Case
 from cases.workflow import MailKind
+
+_RUNS = Rows(AgentRun)
 
 # What stands as the author where code decides before or instead of the agent.
 RULES = RunAudit(
@@ -44,7 +47,7 @@ def store_run(
     has_heard_counterparty: bool = False,
 ) -> AgentRun:
     """Writes the event's run into the caller's fenced transaction and returns it; one event has one run."""
-    return AgentRun.objects.create(
+    run = AgentRun(
         case_id=claimed.case_id,
         event_id=claimed.event_id,
         operation=operation,
@@ -67,6 +70,8 @@ def store_run(
         guard_hits=list(audit.guard_hits),
         created_at=tools.read_clock(),
     )
+    _RUNS.insert(run)
+    return run
 
 
 def freeze_case_mail(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from agentmail.inbound import AutomaticKind, find_dmarc
 from agentmail.reading import MailMessage, ThreadView, read_stored_thread
+from agentmail.rows import Rows
 from cases.coverage import Seen
 from cases.ledger import Claim
 from cases.models import AgentRun, Case
@@ -13,12 +14,16 @@ from cases.models import AgentRun, Case
 UNREADABLE_VARIANTS = ("spam", "blocked")
 # Such an event waits 1, 2, 4 … s up to ten minutes each time, so about an hour and a half in all.
 MOST_LOOKS = 20
+PAUSED = "The case is paused; this goes on when somebody resumes it."
 UNSEEN = "The mail provider does not show the thread, and a reply whose webhook was lost would be passed over."
+
+
+_RUNS = Rows(AgentRun)
 
 
 def find_run(claimed: Claim) -> AgentRun | None:
     """Returns what an earlier attempt at this event has thought, or None."""
-    return AgentRun.objects.filter(event_id=claimed.event_id).first()
+    return _RUNS.find_first("event_id = %(event)s", {"event": claimed.event_id})
 
 
 def is_person(message: MailMessage) -> bool:

@@ -27,14 +27,14 @@ from agentmail.outcomes import (
     Unknown,
 )
 from agentmail.services import (
+    Closure,
     abandon_mail,
     adopt_mail,
     begin_attempt,
+    find_closure,
     find_frozen_mail,
-    has_declined,
     is_known_absent,
     is_known_unsent,
-    is_suppressed,
     lock_thread,
     match_waiting,
     may_repeat,
@@ -43,7 +43,7 @@ from agentmail.services import (
 )
 from cases import ledger
 from cases.coverage import has_later_decision, list_seen_ids
-from cases.handlers.seen import list_unread
+from cases.handlers.seen import PAUSED, list_unread
 from cases.handlers.tools import Tools, release_connection
 from cases.ledger import Claim, LeaseLost
 from cases.models import Case
@@ -126,6 +126,9 @@ def _prepare(claimed: Claim, kind: MailKind, tools: Tools) -> Ready | LookUpFirs
         if mail.state == MailState.SENT:
             _store_sent(claimed, case, kind, mail, tools)
             return None
+        if case.paused_at is not None:
+            ledger.postpone(claimed, PAUSED, None)
+            return None
         obstacle = _find_obstacle(claimed, case, kind)
         if obstacle is None and not is_known_unsent(mail) and not may_repeat(mail, now):
             obstacle = Obstacle.TOO_OLD
@@ -147,18 +150,19 @@ def _find_obstacle(claimed: Claim, case: Case, kind: MailKind) -> Obstacle | Non
         return obstacle
     if has_later_decision(case.id, claimed.event_id):
         return Obstacle.OVERTAKEN
+    if kind is MailKind.OUTREACH:
+        return None
     seen = list_seen_ids(case.id, with_event=claimed.event_id)
-    if kind is not MailKind.OUTREACH and list_unread(case, seen, None):
-        return Obstacle.NEWER_MAIL
-    return None
+    return Obstacle.NEWER_MAIL if list_unread(case, seen, None) else None
 
 
 def find_closed_address(case: Case) -> Obstacle | None:
     """Returns why the counterparty gets no mail in any state of the case, or None."""
-    if is_suppressed(case.counterparty_address):
-        return Obstacle.SUPPRESSED
-    if has_declined(case.counterparty_address, case.client_id):
-        return Obstacle.DECLINED
+    match find_closure(case.counterparty_address, case.client_id):
+        case Closure.SUPPRESSED:
+            return Obstacle.SUPPRESSED
+        case Closure.DECLINED:
+            return Obstacle.DECLINED
     return None
 
 

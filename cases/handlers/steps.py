@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
+from django.db import transaction
+
 from agentmail.reading import ThreadView, read_thread
 from agentmail.services import find_frozen_mail
 from cases import ledger
@@ -13,11 +15,12 @@ from cases.handlers.drafting import draft_and_send
 from cases.handlers.ending import conclude
 from cases.handlers.evaluating import act_on_decision, evaluate
 from cases.handlers.live_mail import keep_live_mail
-from cases.handlers.seen import UNSEEN, find_run, list_unread, should_look_again
+from cases.handlers.seen import PAUSED, UNSEEN, find_run, list_unread, should_look_again
 from cases.handlers.sending import send_frozen_mail
 from cases.handlers.tools import Tools, release_connection
 from cases.ledger import Claim
 from cases.models import AgentRun, Case
+from cases.transitions import lock_case, read_case
 from cases.workflow import (
     CaseState,
     EventKind,
@@ -40,7 +43,9 @@ def perform(claimed: Claim, tools: Tools) -> None:
     if run is not None:
         _go_on(claimed, run, tools)
         return
-    case = Case.objects.get(pk=claimed.case_id)
+    case = _read_unless_paused(claimed)
+    if case is None:
+        return
     thread = None
     if claimed.kind is EventKind.FOLLOW_UP_DUE and case.thread_id:
         # A reply whose webhook was lost is found here, before a follow-up goes out.
@@ -52,6 +57,23 @@ def perform(claimed: Claim, tools: Tools) -> None:
         ledger.postpone(claimed, UNSEEN, None)
         return
     _take_step(plan, claimed, case, thread, tools)
+
+
+def _read_unless_paused(claimed: Claim) -> Case | None:
+    """Returns the case, or None after it was paused behind the claim and the event was put off.
+
+    The pause is looked at again, under the case's lock, before anything is sent or changed.
+    """
+    case = read_case(claimed.case_id)
+    if case.paused_at is None:
+        return case
+    with transaction.atomic():
+        # Under the lock here too: a resume of this moment wakes only what waits, and this event does not wait yet.
+        case = lock_case(claimed.case_id)
+        if case.paused_at is None:
+            return case
+        ledger.postpone(claimed, PAUSED, None)
+    return None
 
 
 def _take_step(plan: Plan, claimed: Claim, case: Case, thread: ThreadView | None, tools: Tools) -> None:

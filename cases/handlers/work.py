@@ -7,10 +7,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from uuid import UUID
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
+from structlog.contextvars import bound_contextvars
 
 from cases import ledger
 from cases.agent.protocol import AgentMisconfigured, AgentOverBudget, AgentTemporary
@@ -18,6 +20,7 @@ from cases.handlers.steps import perform
 from cases.handlers.tools import Tools
 from cases.ledger import Claim, LeaseLost
 from cases.models import CaseEvent
+from cases.nudge import looking_at
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +30,10 @@ HELD = "The agent is not asked, because a cap is reached."
 def work_on_case(case_id: UUID, worker: str, tools: Tools) -> int:
     """Handles every event of the case that is due and returns how many it took; 0 when another worker is at it."""
     taken = 0
-    while (claimed := ledger.claim(case_id, worker)) is not None:
-        taken += 1
-        handle_claim(claimed, tools)
+    with looking_at(case_id):
+        while (claimed := ledger.claim(case_id, worker)) is not None:
+            taken += 1
+            handle_claim(claimed, tools)
     return taken
 
 
@@ -40,8 +44,10 @@ def handle_claim(claimed: Claim, tools: Tools) -> None:
     is stored for it here. Without a database the lease runs out by itself and the event is taken up again.
     """
     try:
-        with keep_lease(claimed):
+        with bound_contextvars(event_id=claimed.event_id), keep_lease(claimed):
+            started = time.monotonic()
             _perform_or_settle(claimed, tools)
+            logger.info("%s was handled in %.0f ms", claimed.kind, (time.monotonic() - started) * 1000)
     except LeaseLost as error:
         logger.warning("%s; another worker goes on with it", error)
 
@@ -91,7 +97,11 @@ def keep_lease(claimed: Claim) -> Iterator[None]:
     is_done = threading.Event()
     deadline = time.monotonic() + settings.OFFLOAD_EVENT_DEADLINE_SECONDS
     thread = threading.Thread(
-        target=_beat, args=(claimed, is_done, deadline), name=f"lease-{claimed.event_id}", daemon=True
+        # In this thread's context, so that its lines tell which case and event they are about.
+        target=copy_context().run,
+        args=(_beat, claimed, is_done, deadline),
+        name=f"lease-{claimed.event_id}",
+        daemon=True,
     )
     thread.start()
     try:

@@ -5,7 +5,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from agentmail.transport import Answered, Exchange, Lost, NotSent, Unusable, exchange
+from agentmail.transport import Alarm, Answered, Exchange, Lost, NotSent, Unusable, exchange, trust_authorities
 from tests.agentmail.provider import Provider, drip, reset, say, say_raw, stay_silent
 
 
@@ -185,34 +185,53 @@ def test_a_header_that_cannot_be_sent_is_told_apart_from_a_failed_exchange(provi
     assert provider.received == []
 
 
-def test_no_thread_stays_behind(provider: Provider) -> None:
-    provider.play(say(200, {}), drip(provider, b"HTTP/1.1 200 OK\r\n\r\n", b"a"))
+def test_one_thread_keeps_the_deadlines_of_all_exchanges(provider: Provider) -> None:
+    provider.play(say(200, {}), say(200, {}), drip(provider, b"HTTP/1.1 200 OK\r\n\r\n", b"a"))
+
     get(provider.url)
-    get(provider.url, deadline_s=0.1)
+    get(provider.url)
+    assert isinstance(get(provider.url, deadline_s=0.1), Lost)
 
-    assert [t.name for t in threading.enumerate() if "_watch" in t.name] == []
+    assert [thread.name for thread in threading.enumerate()].count("deadlines") == 1
 
 
-@pytest.fixture
-def untrusted_port(tmp_path: Path) -> Iterator[int]:
-    """A TLS server with a certificate that it signed itself."""
+def test_a_fault_in_one_deadline_takes_no_deadline_from_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    alarm, has_rung = Alarm(), threading.Event()
+
+    def fail() -> float | None:
+        raise RuntimeError("a fault of ours")
+
+    def ring() -> float | None:
+        has_rung.set()
+        return None
+
+    alarm.ring_after(0, fail)
+    alarm.ring_after(0.01, ring)
+
+    assert has_rung.wait(5)
+    assert [record.getMessage() for record in caplog.records] == ["a deadline could not be kept"]
+
+
+@contextmanager
+def serve_tls(folder: Path, owner: x509.GeneralName) -> Iterator[int]:
+    """A TLS server on 127.0.0.1 whose certificate, signed by itself, is the owner's."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mail.example")])
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), 1, datetime(2026, 1, 1), datetime(2036, 1, 1))  # noqa: DTZ001
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([owner]), critical=False)
         .sign(key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (tmp_path / "cert.pem").write_bytes(certificate.public_bytes(pem) + private)
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(pem) + private)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "cert.pem")
+    context.load_cert_chain(folder / "cert.pem")
 
     def shake_hands() -> None:
         connection, _ = listener.accept()
-        with connection, suppress(OSError):
-            context.wrap_socket(connection, server_side=True)
+        with connection, suppress(OSError), context.wrap_socket(connection, server_side=True) as secured:
+            secured.recv(65_536)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=shake_hands)
@@ -221,8 +240,39 @@ def untrusted_port(tmp_path: Path) -> Iterator[int]:
         thread.join()
 
 
-def test_a_certificate_that_is_not_trusted_keeps_the_request_unsent(untrusted_port: int) -> None:
-    result = get(f"https://127.0.0.1:{untrusted_port}/v0")
+OURS = x509.IPAddress(ip_address("127.0.0.1"))
+
+
+def test_a_certificate_that_is_not_trusted_keeps_the_request_unsent(tmp_path: Path) -> None:
+    with serve_tls(tmp_path, OURS) as port:
+        result = get(f"https://127.0.0.1:{port}/v0")
 
     assert isinstance(result, NotSent)
     assert "certificate" in result.reason
+
+
+@pytest.fixture
+def trusted_folder(tmp_path: Path) -> Iterator[Path]:
+    """Where a server leaves its certificate that all connections of this test trust."""
+    yield tmp_path
+    trust_authorities.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("owner", "expected"),
+    [
+        (OURS, Lost),
+        (x509.IPAddress(ip_address("127.0.0.2")), NotSent),
+        (x509.DNSName("other.example"), NotSent),
+    ],
+    ids=["its own", "another address", "another name"],
+)
+def test_a_trusted_certificate_of_somebody_else_keeps_the_request_unsent(
+    trusted_folder: Path, owner: x509.GeneralName, expected: type[Exchange]
+) -> None:
+    with serve_tls(trusted_folder, owner) as port:
+        trust_authorities().load_verify_locations(trusted_folder / "cert.pem")
+        result = get(f"https://127.0.0.1:{port}/v0")
+
+    assert isinstance(result, expected)
+    assert not isinstance(result, NotSent) or "mismatch" in result.reason

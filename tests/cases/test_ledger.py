@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -17,6 +18,7 @@ from cases.ledger import Claim, LeaseLost
 from cases.models import Case, CaseEvent, Client
 from cases.tasks import sweep_events
 from cases.workflow import EventKind
+from tests.cases.factories import CaseFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -370,6 +372,84 @@ def test_the_more_is_open_the_longer_a_nudge_is_waited_for_so_that_the_queue_is_
     assert ledger.measure_patience() == 120
     CaseEvent.objects.filter(pk__in=CaseEvent.objects.all()[:600]).update(status="done", finished_at=NOW)
     assert ledger.measure_patience() == 60
+
+
+def test_what_is_not_due_and_what_is_paused_makes_no_lost_nudge_cost_more(case: Case) -> None:
+    def add_events(of_case: Case, **values: Any) -> None:
+        CaseEvent.objects.bulk_create(
+            CaseEvent(case=of_case, key=f"many:{uuid4()}", kind=EventKind.REPLY_RECEIVED, created_at=NOW, **values)
+            for _ in range(1200)
+        )
+
+    paused = CaseFactory.create(paused_at=NOW)
+    add_events(paused, run_after=NOW)
+    add_events(case, run_after=datetime.now(UTC) + timedelta(hours=1))
+
+    assert ledger.measure_patience() == 60
+
+
+def test_with_much_open_and_nobody_at_work_the_sweep_nudges_at_once(case: Case) -> None:
+    CaseEvent.objects.bulk_create(
+        CaseEvent(case=case, key=f"many:{uuid4()}", kind=EventKind.REPLY_RECEIVED, run_after=NOW, created_at=NOW)
+        for _ in range(1200)
+    )
+    other, busy = CaseFactory.create(), CaseFactory.create()
+    event_id = record(other, "reply:lost").event_id
+    record(busy, "reply:busy")
+    claimed = take(busy)
+
+    sweep_events()
+    assert read(event_id).nudges == 0
+
+    ledger.finish(claimed, "done")
+    sweep_events()
+    assert read(event_id).nudges == 1
+
+
+def test_with_much_open_a_nudge_that_waits_its_turn_in_the_queue_is_not_repeated(case: Case) -> None:
+    record(case, "reply:1")
+
+    def sweep_after(seconds: int, since: str) -> list[UUID]:
+        CaseEvent.objects.update(**{since: datetime.now(UTC) - timedelta(seconds=seconds)})
+        return ledger.sweep(soonest_s=540)
+
+    # Whoever recorded it has nudged for it.
+    assert sweep_after(539, "run_after") == []
+    assert sweep_after(541, "run_after") == [case.id]
+    assert sweep_after(539, "nudged_at") == []
+    assert sweep_after(541, "nudged_at") == [case.id]
+
+
+def test_with_much_open_a_retry_and_a_lease_that_ran_out_are_found_at_once(case: Case) -> None:
+    record(case, "reply:1")
+    ledger.postpone(take(case), "not now", 1)
+    CaseEvent.objects.update(run_after=datetime.now(UTC))
+    assert ledger.sweep(soonest_s=540) == [case.id]
+
+    let_lease_run_out(take(case))
+    CaseEvent.objects.update(nudged_at=datetime.now(UTC) - timedelta(seconds=21))
+
+    assert ledger.sweep(soonest_s=540) == [case.id]
+
+
+def test_the_task_takes_a_nudge_for_one_that_waits_its_turn_as_long_as_much_is_open(case: Case) -> None:
+    key = record(case, "reply:1").event_id
+    busy = CaseFactory.create()
+    record(busy, "reply:busy")
+    take(busy)
+    others = [
+        CaseEvent(case=case, key=f"many:{uuid4()}", kind=EventKind.REPLY_RECEIVED, run_after=NOW, created_at=NOW)
+        for _ in range(1200)
+    ]
+    CaseEvent.objects.bulk_create(others)
+
+    def count_nudges_after(seconds: int) -> int:
+        CaseEvent.objects.filter(pk=key).update(run_after=datetime.now(UTC) - timedelta(seconds=seconds))
+        sweep_events()
+        return CaseEvent.objects.get(pk=key).nudges
+
+    assert count_nudges_after(50) == 0
+    assert count_nudges_after(70) == 1
 
 
 def test_the_sweep_finds_a_lease_that_ran_out_and_leaves_one_that_holds(case: Case) -> None:

@@ -13,7 +13,7 @@ from celery import current_app
 from django.utils import timezone
 
 from cases.models import Case, CaseEvent
-from cases.nudge import nudge_all
+from cases.nudge import looking_at, nudge_all, nudge_on_commit
 from cases.tasks import sweep_follow_ups
 from tests.cases.factories import CaseFactory, ClientFactory
 from tests.offload.queue_app import make_app
@@ -114,3 +114,15 @@ def test_a_follow_up_is_committed_before_its_case_is_nudged(endpoint: SqsEndpoin
     recorded = CaseEvent.objects.filter(kind="FOLLOW_UP_DUE").values_list("case_id", flat=True)
     assert sorted(list_cases(endpoint)) == sorted(str(case_id) for case_id in recorded)
     assert len(recorded) == 1500
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_sends_no_message_about_the_case_that_it_goes_on_looking_at(endpoint: SqsEndpoint) -> None:
+    mine, other = UUID(int=1), UUID(int=2)
+
+    with looking_at(mine):
+        nudge_on_commit(mine)
+        nudge_on_commit(other)
+    nudge_on_commit(mine)
+
+    assert list_cases(endpoint) == [str(other), str(mine)]

@@ -11,13 +11,13 @@ import pytest
 from django.test import Client as HttpClient
 
 from cases import ledger
-from cases.models import Case
 from cases.workflow import EventKind
 from tests.cases.factories import CaseFactory
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("offload.sandbox_urls")]
 
 NO_CASE = UUID("7c9e6679-7425-40de-944b-e07fc1f90ae7")
+THREAD = UUID("de68228e-5d5c-4eba-aab4-149153bcce4d")
 
 
 def advance(body: Any) -> tuple[int, dict[str, Any]]:
@@ -92,16 +92,12 @@ def test_the_live_view_tells_what_the_case_of_a_thread_does() -> None:
     ]
 
 
-def test_the_live_page_renews_itself_until_the_case_has_ended() -> None:
-    case = CaseFactory.create(status="RUNNING", attempt_count=1, thread_id="thread-1", objective="<b>W-9</b>")
-    running = view_case("thread-1", "text/html")
-    Case.objects.filter(pk=case.pk).update(status="FAILED", result_status="max_retries")
+def test_a_browser_is_led_from_the_live_view_to_the_conversation() -> None:
+    CaseFactory.create(status="RUNNING", attempt_count=1, thread_id=str(THREAD))
 
-    ended = view_case("thread-1", "text/html")
+    answer = view_case(str(THREAD), "text/html")
 
-    assert (running.headers["Refresh"], "Refresh" in ended.headers) == ("2", False)
-    assert b"&lt;b&gt;W-9&lt;/b&gt;" in running.content
-    assert b"It ended as max_retries." in ended.content
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"/sandbox/threads/{THREAD}/")
 
 
 @pytest.mark.parametrize("thread_id", ["", "unknown", "\x00"])

@@ -15,6 +15,7 @@ from django.core.management import CommandError, call_command
 
 from cases import keys
 from cases.models import ApiKey, Client
+from tests.cases.admin.groups import seed_groups
 
 pytestmark = pytest.mark.django_db
 
@@ -37,6 +38,7 @@ def make_seed(**changes: Any) -> dict[str, Any]:
 @pytest.fixture
 def seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Seed:
     """Writes the file and runs the command; returns what it printed."""
+    seed_groups()
     path = tmp_path / "seed.json"
     monkeypatch.setenv("OFFLOAD_SEED_FILE", str(path))
 
@@ -69,17 +71,25 @@ def test_two_clients_three_keys_and_two_people_are_made(seed: Seed) -> None:
     assert "password" not in output
 
 
-def test_support_may_see_and_answer_and_nothing_else(seed: Seed) -> None:
-    seed(make_seed())
+def test_each_account_is_in_its_group_and_an_older_file_may_lack_two_of_them(seed: Seed) -> None:
+    people = ("support", "operator", "auditor")
+    accounts = {name: {"username": name, "password": f"{name}'s password"} for name in (*people, "admin")}
 
-    support = authenticate(username="support", password="support's password")
-    assert support is not None
-    assert (support.is_staff, support.is_superuser) == (True, False)
-    assert support.has_perms(["cases.view_case", "cases.answer_case", "agentmail.view_inboundemail"])
-    assert support.has_perm("webhooks.view_delivery")
-    others = [name for name in support.get_all_permissions() if ".view_" not in name]
-    assert sorted(others) == ["cases.answer_case", "cases.requeue_event"]
-    assert not support.has_perm("auth.view_user")
+    seed(make_seed())
+    first = set(get_user_model().objects.values_list("username", flat=True))
+    seed(make_seed(staff=accounts))
+
+    assert first == {"support", "admin"}
+    users = [authenticate(username=name, password=f"{name}'s password") for name in people]
+    found = [(u.is_staff, u.is_superuser, [g.name for g in u.groups.all()]) for u in users if u is not None]
+    assert found == [(True, False, ["Support"]), (True, False, ["Operator"]), (True, False, ["Auditor"])]
+
+
+def test_a_database_without_the_groups_is_told_how_to_get_them(seed: Seed) -> None:
+    Group.objects.all().delete()
+
+    with pytest.raises(CommandError, match=r"There is no group Support; run `manage\.py migrate` first"):
+        seed(make_seed())
 
 
 def test_the_admin_may_do_everything(seed: Seed) -> None:
@@ -97,7 +107,7 @@ def test_a_second_run_makes_the_same_rows(seed: Seed) -> None:
 
     seed(make_seed())
 
-    assert count_rows() == counts == (2, 3, 2, 2)
+    assert count_rows() == counts == (2, 3, 2, 3)
     second = (list(ApiKey.objects.order_by("id").values()), list(get_user_model().objects.order_by("id").values()))
     assert second == first
 
@@ -108,7 +118,7 @@ def test_a_changed_file_changes_the_rows_in_place(seed: Seed) -> None:
 
     seed(make_seed(api_key="off_dddddddd_" + "d" * 43, staff=staff))
 
-    assert count_rows() == (2, 3, 2, 2)
+    assert count_rows() == (2, 3, 2, 3)
     assert ApiKey.objects.filter(digest=keys.get_digest("off_dddddddd_" + "d" * 43), is_active=True).count() == 1
     assert not ApiKey.objects.filter(prefix="off_aaaaaaaa").exists()
     assert authenticate(username="support", password="another password") is not None
@@ -142,7 +152,7 @@ def test_it_refuses_to_run_in_production(seed: Seed, settings: Any) -> None:
     with pytest.raises(CommandError, match="only with OFFLOAD_MODE=local"):
         seed(make_seed())
 
-    assert count_rows() == (0, 0, 0, 0)
+    assert count_rows() == (0, 0, 0, 3)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +175,7 @@ def test_a_file_that_is_not_complete_is_refused_with_its_fault(seed: Seed, conte
     with pytest.raises(CommandError, match=words.replace(".", r"\.")):
         seed(content)
 
-    assert count_rows() == (0, 0, 0, 0)
+    assert count_rows() == (0, 0, 0, 3)
 
 
 def test_a_missing_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from cases.workflow import (
     DeliveryFailed,
     EvaluationGivenUp,
     EventKind,
+    FollowUpBroughtForward,
     FollowUpsUsedUp,
     GoalReached,
     HumanAsked,
@@ -89,6 +90,15 @@ EVENT_TABLE: list[tuple[Status, EventKind, Step]] = [
     (Status.INPUT_NEEDED, EventKind.INPUT_PROVIDED, Step.EVALUATE),
     (Status.INPUT_NEEDED, EventKind.DELIVERY_FAILED, Step.NOTHING),
     (Status.INPUT_NEEDED, EventKind.CASE_CANCELLED, Step.NOTHING),
+    (Status.CREATED, EventKind.REEVALUATION_ASKED, Step.NOTHING),
+    (Status.RUNNING, EventKind.REEVALUATION_ASKED, Step.EVALUATE),
+    (Status.INPUT_NEEDED, EventKind.REEVALUATION_ASKED, Step.EVALUATE),
+    *[
+        (status, kind, Step.NOTHING)
+        for status in Status
+        if status not in ENDED
+        for kind in (EventKind.CASE_CLOSED, EventKind.CASE_PAUSED, EventKind.CASE_RESUMED)
+    ],
     *[(status, kind, Step.NOTHING) for status in ENDED for kind in EventKind],
 ]
 
@@ -175,7 +185,12 @@ ENDINGS: list[tuple[Outcome, Status, str, Notice]] = [
     (Cancelled(), Status.FAILED, "cancelled", Notice.FAILED),
     (FollowUpsUsedUp(), Status.FAILED, "max_retries", Notice.FAILED),
 ]
-OTHERS: list[Outcome] = [HumanAsked("What now?"), Snoozed(LATER), ReplyLeftToEvaluation()]
+OTHERS: list[Outcome] = [
+    HumanAsked("What now?"),
+    Snoozed(LATER),
+    ReplyLeftToEvaluation(),
+    FollowUpBroughtForward(LATER),
+]
 
 
 @pytest.mark.parametrize("status", LIVE)
@@ -334,3 +349,30 @@ def test_a_reply_left_to_the_evaluation_clears_the_schedule_and_keeps_the_case_r
 
     state = transition.state
     assert (state.status, state.next_action, state.next_action_at) == (Status.RUNNING, NextAction.NONE, None)
+
+
+@pytest.mark.parametrize("next_action", [NextAction.FOLLOW_UP, NextAction.RECHECK])
+def test_a_follow_up_that_is_brought_forward_is_due_at_the_named_moment_and_counts_nothing_yet(
+    next_action: NextAction,
+) -> None:
+    state = make_state(Status.RUNNING, next_action=next_action)
+
+    transition = apply_outcome(state, FollowUpBroughtForward(NOW), NOW)
+
+    expected = replace(state, next_action=NextAction.FOLLOW_UP, next_action_at=NOW)
+    assert (transition.state, transition.notice) == (expected, None)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        make_state(Status.CREATED),
+        make_state(Status.INPUT_NEEDED),
+        make_state(Status.INPUT_NEEDED, has_open_question=False),
+        make_state(Status.RUNNING, follow_ups_sent=3, attempt_count=4),
+    ],
+)
+def test_no_follow_up_is_brought_forward_where_none_may_leave(state: CaseState) -> None:
+    transition = apply_outcome(state, FollowUpBroughtForward(NOW), NOW)
+
+    assert (transition.state, transition.is_change) == (state, False)

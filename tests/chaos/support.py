@@ -15,11 +15,11 @@ TIMEOUT_S = 30
 
 
 class Support:
-    """One person with the rights of the group Support, logged in at the first need."""
+    """One person with the rights of the group Operator, logged in at the first need."""
 
     def __init__(self, description: dict[str, Any]) -> None:
         self._admin = description["admin"]
-        self._account = description["staff"]["support"]
+        self._account = description["staff"]["operator"]
         self._session: requests.Session | None = None
         self.requeued = 0
 

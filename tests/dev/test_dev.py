@@ -296,9 +296,14 @@ def test_the_first_screen_warns_of_real_mail_and_offers_no_receiver() -> None:
 
 
 def test_all_parts_of_the_tests_but_the_slow_ones_run_by_default() -> None:
-    assert list(dev.list_parts(full=False, e2e=False)) == ["unit", "live"]
-    assert list(dev.list_parts(full=True, e2e=False)) == ["unit", "live", "long", "e2e"]
-    assert list(dev.list_parts(full=False, e2e=True)) == ["e2e"]
+    assert list(dev.list_parts(full=False, e2e=False, has_browser=True)) == ["unit", "live", "e2e"]
+    assert list(dev.list_parts(full=True, e2e=False, has_browser=True)) == ["unit", "live", "long", "e2e"]
+    assert list(dev.list_parts(full=False, e2e=True, has_browser=True)) == ["e2e"]
+
+
+def test_without_a_browser_its_tests_are_left_out() -> None:
+    assert list(dev.list_parts(full=False, e2e=False, has_browser=False)) == ["unit", "live"]
+    assert "--ignore=tests/e2e" in dev.list_parts(full=False, e2e=False, has_browser=False)["unit"]
 
 
 def test_an_error_outside_a_test_counts_as_a_failure() -> None:

@@ -1,4 +1,4 @@
-"""Every example of docs/api/ and of the README is pasted into a shell, in the page's order, against the real stack."""
+"""Every example of docs/api/ and of the first pages is pasted into a shell, in the page's order, on the real stack."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from tests.live.test_first_case import ANSWER, W9
 
 pytestmark = pytest.mark.live
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "api").glob("*.md"))]
+FIRST = ("README.md", "docs/start.md", "docs/sandbox.md")
+PAGES = [*(ROOT / name for name in FIRST), *sorted((ROOT / "docs" / "api").glob("*.md"))]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 SECONDS_A_PAGE = 120
 QUESTION = "Hi Ana,\n\nwhich of our subsidiaries do you need the form for?\n\nMaya"
@@ -44,6 +45,13 @@ def open_asking(stack: Stack) -> dict[str, str]:
     stack.reply(thread_id, QUESTION)
     asked = stack.wait_for_status(case_id, "INPUT_NEEDED")
     return {"CASE_ID": case_id, "INPUT_REQUEST_ID": asked["inputRequest"]["id"]}
+
+
+def open_two(stack: Stack) -> dict[str, str]:
+    """The thread of one running case to answer in, and another case that lives on."""
+    answered = stack.open_case()
+    thread_id = stack.wait_for_mail(answered)["thread_id"]
+    return {**open_running(stack), "THREAD_ID": thread_id}
 
 
 def open_three(stack: Stack) -> dict[str, str]:
@@ -75,7 +83,7 @@ def open_completed(stack: Stack) -> dict[str, str]:
 
 # What a page says that its reader has at hand when it begins.
 BEFORE: dict[str, Callable[[Stack], dict[str, str]]] = {
-    "README.md": open_running,
+    "docs/sandbox.md": open_two,
     "docs/api/cancel-a-case.md": open_running,
     "docs/api/get-a-case.md": open_running,
     "docs/api/get-an-attachment.md": open_completed,

@@ -153,6 +153,9 @@ class SqsEndpoint:
                 return self._receive(params, messages, client)
             case "DeleteMessage":
                 messages[:] = [message for message in messages if message.receipt != params["ReceiptHandle"]]
+            case "DeleteMessageBatch":
+                handles = {entry["ReceiptHandle"] for entry in params["Entries"]}
+                messages[:] = [message for message in messages if message.receipt not in handles]
             case "ChangeMessageVisibility":
                 for message in messages:
                     if message.receipt == params["ReceiptHandle"] and params["VisibilityTimeout"] == 0:

@@ -165,6 +165,8 @@ def test_the_schedule_of_the_settings_is_written_once_and_what_the_admin_edited_
 
     rows = PeriodicTask.objects.values_list("name", "task", "interval__every", "enabled", "expire_seconds")
     assert sorted(rows) == [
+        ("check mail account", "cases.check_mail_account", 60, True, 60),
+        ("clear what is over", "offload.clear_what_is_over", 3600, True, 3600),
         ("forget old requests", "cases.forget_old_requests", 3600, True, 3600),
         ("give up old events", "cases.give_up_old_events", 3600, True, 3600),
         ("match waiting mail", "cases.match_waiting_mail", 60, True, 60),

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from importlib import import_module
+from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
-from django.contrib.postgres.operations import AddIndexConcurrently
+from django.contrib.postgres.operations import AddIndexConcurrently, ValidateConstraint
 from django.db import connection, migrations, models
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations.base import Operation
+
+from tests.cases.factories import CaseFactory
+from webhooks.models import Delivery
+from webhooks.services import record_delivery
 
 APPS = ("agentmail", "cases", "webhooks")
 FIRST = "0001_initial"
@@ -17,8 +25,18 @@ ALLOWED = {
     ("cases", "0002_client_contract", "RunSQL"): "sets a table of this same migration to UNLOGGED",
     ("cases", "0002_client_contract", "AddIndex case"): "from before the first release: no installation has rows",
     ("cases", "0003_case_of_client_with_address", "AddIndex case"): "from before the first release",
+    ("cases", "0008_staff_actions", "AlterField caseevent"): "more choices, of which the database knows nothing",
+    ("cases", "0010_groups", "RunPython"): "adds groups and permissions, and takes nothing away",
+    ("cases", "0012_subscribers_of_deliveries", "RunPython"): "fills a column that old code does not know",
+    ("webhooks", "0004_held_while_pending", "AddConstraintNotValid delivery"): "old code writes no held_by",
 }
-HARMLESS = (migrations.CreateModel, migrations.AlterModelOptions, migrations.AlterModelManagers, AddIndexConcurrently)
+HARMLESS = (
+    migrations.CreateModel,
+    migrations.AlterModelOptions,
+    migrations.AlterModelManagers,
+    AddIndexConcurrently,
+    ValidateConstraint,
+)
 
 
 def find_faults(operations: Sequence[Operation]) -> Iterator[tuple[str, str]]:
@@ -150,3 +168,20 @@ def test_the_database_takes_a_row_of_the_first_release() -> None:
                 demanded = {column for (column,) in cursor.fetchall()}
             assert demanded, f"{model._meta.db_table} is gone"
             assert demanded <= known
+
+
+@pytest.mark.django_db
+def test_a_webhook_from_before_subscribers_gets_the_client_of_its_case_and_another_stays_as_it_is() -> None:
+    case, subscriber = CaseFactory.create(), uuid4()
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    old = record_delivery(owner=case.id, url="https://a.example", event_id="1", event_type="t", body={}, now=now)
+    stray = record_delivery(owner=uuid4(), url="https://a.example", event_id="2", event_type="t", body={}, now=now)
+    named = record_delivery(
+        owner=case.id, url="https://a.example", event_id="3", event_type="t", body={}, now=now, subscriber=subscriber
+    )
+
+    name_subscribers = import_module("cases.migrations.0012_subscribers_of_deliveries").name_subscribers
+    name_subscribers(None, SimpleNamespace(connection=connection))
+
+    found = dict(Delivery.objects.values_list("id", "subscriber"))
+    assert found == {old.id: case.client_id, stray.id: None, named.id: subscriber}

@@ -17,7 +17,9 @@ import boto3
 import pytest
 from django.core.management import CommandError, call_command
 
-from offload.queues import Found, check_at_start, find_danger
+from offload.doctor.places import Place
+from offload.doctor.services import check_queue
+from offload.queues import DEAD_SUFFIX, Found, check_at_start, find_danger, list_differences
 from tests.offload.ministack import Ministack
 from tests.offload.processes import CeleryProcess
 from tests.offload.sqs_endpoint import Fault, SqsEndpoint
@@ -252,3 +254,32 @@ def test_the_command_says_what_is_wrong_without_a_trace(endpoint: SqsEndpoint) -
     assert (done.returncode, done.stdout) == (1, "")
     assert "SQS did not answer when asked to look up the queue" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_doctor_finds_a_queue_that_is_missing_then_one_that_was_changed_then_dead_letters(
+    sqs: Any, settings: Any
+) -> None:
+    place = Place("systemd")
+    [missing] = check_queue(place)
+    assert (missing.level.value, missing.command) == ("FAIL", "offload ensure_queues")
+    run()
+    assert [finding.level.value for finding in check_queue(place)] == ["ok", "ok", "ok"]
+
+    url = sqs.get_queue_url(QueueName=settings.OFFLOAD_QUEUE)["QueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "30"})
+    dead = sqs.get_queue_url(QueueName=settings.OFFLOAD_QUEUE + DEAD_SUFFIX)["QueueUrl"]
+    sqs.send_message(QueueUrl=dead, MessageBody="a nudge")
+
+    found = {finding.name: finding for finding in check_queue(place)}
+    assert (found["queue settings"].level.value, found["queue settings"].command) == ("FAIL", "offload ensure_queues")
+    assert found["dead letters"].level.value == "warn"
+    assert found["dead letters"].found.startswith(f"1 in {settings.OFFLOAD_QUEUE}{DEAD_SUFFIX}:")
+
+
+def test_an_endpoint_without_a_retention_period_is_not_asked_for_one_at_every_start() -> None:
+    policy = json.dumps({"deadLetterTargetArn": "arn:aws:sqs:elasticmq:0:offload-tasks-dead", "maxReceiveCount": 5})
+    attributes = WANTED | {"RedrivePolicy": policy}
+    del attributes["MessageRetentionPeriod"]
+
+    assert list_differences(Found("http://queue:9324/0/offload-tasks", attributes)) == []
+    assert list_differences(Found("http://queue:9324/0/offload-tasks", attributes | {"MessageRetentionPeriod": "60"}))

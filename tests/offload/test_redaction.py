@@ -14,6 +14,7 @@ from offload.redaction import RedactionFilter, redact
 API_KEY = "off_3fk9a1b2_" + "aB3-_dE6gH" * 4 + "xyz"
 SECRETS = {
     API_KEY: "off_3fk9a1b2_***",
+    "sk-ant-api03-abcDEF_0123456789": "sk-***",
     "whsec_dGVzdHMtb25seS10ZXN0+/==": "whsec_***",
     "am_us_0123456789abcdef": "am_***",
     "Authorization: Bearer eyJhbGciOi.J9-x_y": "Authorization: Bearer ***",
@@ -25,6 +26,15 @@ SECRETS = {
     "Maya <maya@northstar.example>, bo@b.example": "Maya <m***@northstar.example>, b***@b.example",
     "GET /v0/inboxes/maya%2Bw9%40northstar.example/messages": "GET /v0/inboxes/m***%40northstar.example/messages",
     "jürgen@müller.example": "j***@müller.example",
+}
+# What PostgreSQL and pydantic quote over several lines, up to where the quotation ends.
+QUOTED = {
+    "DETAIL:  Failing row contains (7, Dear\nMaya, null).\n\nThe above exception was the direct cause": (
+        "DETAIL:  Failing row contains (***)\n\nThe above exception was the direct cause"
+    ),
+    "DETAIL:  Failing row contains (7, (Dear) Maya).": "DETAIL:  Failing row contains (***)",
+    "JSON data, line 1: Dear Maya\n\nDuring handling of": "JSON data, line 1: ***\n\nDuring handling of",
+    "[type=x, input_value='Dear\nMaya', input_type=str]": "[type=x, input_value=***, input_type=str]",
 }
 HARMLESS = [
     "team_meeting_at_ten i_am_here off_by_one",
@@ -53,6 +63,12 @@ def log() -> Iterator[tuple[logging.Logger, io.StringIO]]:
 def test_a_secret_is_masked_and_masking_it_again_changes_nothing(secret: str, shown: str) -> None:
     assert redact(secret) == shown
     assert redact(f"before {secret} after") == f"before {shown} after"
+    assert redact(shown) == shown
+
+
+@pytest.mark.parametrize(("quoted", "shown"), QUOTED.items())
+def test_a_quoted_row_is_masked_to_its_end_and_masking_it_again_changes_nothing(quoted: str, shown: str) -> None:
+    assert redact(quoted) == shown
     assert redact(shown) == shown
 
 
@@ -116,7 +132,25 @@ def test_a_line_with_a_percent_sign_and_without_a_secret_is_written_as_it_is(
 
 
 @pytest.mark.parametrize(
-    "piece", ["a", "a.", "a@", "%40", "a%", "://a:", "Bearer ", "password=", "off_3fk9a1b2_", "whsec_", "am_a", "a@b."]
+    "piece",
+    [
+        "a",
+        "a.",
+        "a@",
+        "%40",
+        "a%",
+        "://a:",
+        "Bearer ",
+        "password=",
+        "off_3fk9a1b2_",
+        "whsec_",
+        "am_a",
+        "a@b.",
+        "sk-a",
+        "Failing row contains (",
+        "input_value=",
+        "\n\nThe above",
+    ],
 )
 def test_a_hostile_line_of_a_megabyte_is_masked_within_three_seconds(piece: str) -> None:
     line = piece * (1_000_000 // len(piece)) + " @ %40 :// Bearer assword whsec_ am_ off_"

@@ -169,7 +169,7 @@ def test_what_a_crashed_worker_began_is_closed_as_unknown_and_never_posted_again
     assert (delivery.state, delivery.last_error) == ("unknown", CRASHED)
     assert delivery.attempts.get().outcome == "unknown"
     assert endpoint.connections == 0
-    assert logged(caplog) == ["webhook evt_1: its worker stopped before it recorded the answer; it stays unknown"]
+    assert logged(caplog) == ["webhook evt_1: its worker stopped before it recorded the answer, which stays unknown"]
 
 
 def test_an_answer_that_comes_after_its_attempt_was_closed_is_logged_and_changes_nothing(
@@ -207,7 +207,8 @@ def test_the_less_is_open_the_sooner_a_nudge_that_was_lost_again_and_again_is_re
             event_type="case.failed",
             body="{}",
             created_at=now,
-            next_attempt_at=now + timedelta(days=1),
+            next_attempt_at=now,
+            nudged_at=now + timedelta(days=1),
         )
         for number in range(others)
     )
@@ -215,6 +216,28 @@ def test_the_less_is_open_the_sooner_a_nudge_that_was_lost_again_and_again_is_re
     sweep(now + timedelta(seconds=wait_s - 1))
     assert Delivery.objects.get(pk=delivery.pk).nudges == 6
     sweep(now + timedelta(seconds=wait_s))
+    assert Delivery.objects.get(pk=delivery.pk).nudges == 7
+
+
+def test_what_is_not_due_makes_no_lost_nudge_wait_longer(now: datetime) -> None:
+    delivery = record("http://127.0.0.1/", now)
+    Delivery.objects.filter(pk=delivery.pk).update(nudges=6, nudged_at=now)
+    Delivery.objects.bulk_create(
+        Delivery(
+            owner=uuid4(),
+            url="http://127.0.0.1/",
+            event_id=f"evt_other_{number}",
+            event_type="case.failed",
+            body="{}",
+            created_at=now,
+            next_attempt_at=now + timedelta(hours=10),
+            tries=6,
+        )
+        for number in range(1199)
+    )
+
+    sweep(now + timedelta(seconds=60))
+
     assert Delivery.objects.get(pk=delivery.pk).nudges == 7
 
 

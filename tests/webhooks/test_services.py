@@ -11,10 +11,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
-from tests.webhooks.deliveries import EVENT, LEASE_S, OWNER, claim, record, rows
-from webhooks.models import Delivery, DeliveryAttempt
+from tests.webhooks.deliveries import EVENT, LEASE_S, OWNER, SUBSCRIBER, claim, record, rows
+from webhooks.handlers import sweep
+from webhooks.models import Delivery, DeliveryAttempt, Endpoint
 from webhooks.outcomes import Answered, NotSent, PostOutcome, Unknown
 from webhooks.services import (
     CRASHED,
@@ -42,6 +44,7 @@ def test_a_recorded_delivery_is_pending_and_holds_the_exact_text_to_send(now: da
             "url": "https://example.com/hook?token=1",
             "body": '{"event_id":"evt_1","event_type":"case.completed","timestamp":1774131900000,'
             '"data":{"name":"Zo\\u00eb","odd":"\\ud800\\u0000"}}',
+            "subscriber": None,
             "state": "pending",
             "created_at": now,
             "next_attempt_at": now,
@@ -50,6 +53,9 @@ def test_a_recorded_delivery_is_pending_and_holds_the_exact_text_to_send(now: da
             "lease_until": None,
             "finished_at": None,
             "last_error": "",
+            "tries": 0,
+            "asked_by": "",
+            "held_by_id": None,
         }
     ]
     assert rows(DeliveryAttempt) == []
@@ -347,3 +353,46 @@ def test_an_owners_deliveries_are_listed_oldest_first_with_their_attempts(
     assert [delivery.id for delivery in listed] == [first.id, second.id]
     assert attempts == [[], [1]]
     assert listed[0].url_host == "example.com"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_does_not_wait_for_whoever_holds_the_row_and_makes_no_attempt(now: datetime) -> None:
+    delivery = record(now)
+
+    def claim_elsewhere() -> Claimed | None:
+        try:
+            return claim_delivery(delivery.id, now, LEASE_S)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        Delivery.objects.select_for_update().get(id=delivery.id)
+        claimed = pool.submit(claim_elsewhere).result(30)
+
+    assert claimed is None
+    assert DeliveryAttempt.objects.count() == 0
+    assert sweep_due(now + timedelta(seconds=20)) == [delivery.id]
+
+
+@pytest.mark.django_db
+def test_a_sweep_reads_the_line_of_what_is_due_once(now: datetime) -> None:
+    """With a batch of a hundred at a time, each batch would read past all that the ones before it had nudged."""
+    for number in range(201):
+        record(now, f"evt_{number}")
+
+    with CaptureQueriesContext(connection) as queries:
+        sweep(now + timedelta(minutes=1))
+
+    assert len([query for query in queries if "WITH due AS" in query["sql"]]) == 1
+    assert Delivery.objects.filter(nudges=2).count() == 201
+
+
+@pytest.mark.django_db
+def test_the_database_refuses_a_delivery_that_is_held_and_not_pending(now: datetime) -> None:
+    endpoint = Endpoint.objects.create(subscriber=SUBSCRIBER, origin="https://example.com", url_digest="d")
+    delivery = record(now)
+
+    with pytest.raises(IntegrityError, match="webhooks_delivery_held_while_pending"):
+        Delivery.objects.filter(id=delivery.id).update(
+            state="failed", next_attempt_at=None, finished_at=now, held_by=endpoint
+        )

@@ -16,9 +16,26 @@ _SUMMARIES = {
     ),
 }
 _DELIVERY = (
-    "Sent to the case's `clientWebhookUrl` as `content-type: application/json`. Any 2xx is success. One attempt is "
-    "made, also across crashes, and a failure is recorded and not repeated: poll what you must not miss. The network "
-    "may still deliver it twice, with the same `event_id`. Unsigned: read the case before you act on it."
+    "Sent to the case's `clientWebhookUrl` as `content-type: application/json`. Any 2xx is success. Unless your client "
+    "opted in to retries, one attempt is made, also across crashes, and a failure is recorded and not repeated: poll "
+    "what you must not miss. It may come twice, with the same `event_id`. Unless your client opted in to signatures, "
+    "the three headers are absent: read the case before you act on it."
+)
+# Standard Webhooks 1.0.0.
+_HEADERS = (
+    ("webhook-id", "The `event_id`, the same at every attempt.", {"type": "string"}, "evt_…"),
+    (
+        "webhook-timestamp",
+        "When this attempt was made, in Unix seconds. Refuse one more than 300 seconds from your clock.",
+        {"type": "string", "pattern": "^[0-9]+$"},
+        "1795526653",
+    ),
+    (
+        "webhook-signature",
+        "With a space between: `v1,` and the Base64 of HMAC-SHA256 of `<id>.<timestamp>.<raw body>`; any may fit.",
+        {"type": "string"},
+        "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
+    ),
 )
 
 
@@ -34,6 +51,10 @@ def _describe(notice: Notice) -> Schema:
         "operationId": name,
         "summary": summary,
         "description": f"{about}\n\n{_DELIVERY}",
+        "parameters": [
+            {"name": header, "in": "header", "required": False, "description": what, "schema": schema, "example": shown}
+            for header, what, schema, shown in _HEADERS
+        ],
         "requestBody": {"required": True, "content": {"application/json": body}},
         "responses": {"2XX": {"description": "Success. The first 4 kB of the answer are kept for support."}},
     }

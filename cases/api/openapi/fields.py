@@ -24,10 +24,11 @@ _BREAKING = r"\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069"
 ONE_LINE = f"^[^{_BREAKING}]*$"
 ONE_LINE_NOT_BLANK = rf"^[^{_BREAKING}]*[^\s{_BREAKING}][^{_BREAKING}]*$"
 
-ANY_OBJECT: Schema = {"type": "object", "additionalProperties": True}
+# References, as a generator makes one type of a component and another one of each place that spells it out.
+ANY_OBJECT: Schema = {"$ref": "#/components/schemas/JsonObject"}
+CHANNEL: Schema = {"$ref": "#/components/schemas/Channel"}
 TEXT_OR_OBJECT: Schema = {"oneOf": [{"type": "string"}, ANY_OBJECT]}
 TEXT_MAP: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
-CHANNEL: Schema = {"type": "string", "enum": ["EMAIL", "SMS"]}
 TIME_ZONE: Schema = {"type": "string", "format": "iana-time-zone", "examples": ["Europe/Berlin"]}
 WEB_ADDRESS: Schema = {"type": "string", "format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"}
 

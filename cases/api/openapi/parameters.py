@@ -7,7 +7,7 @@ from typing import Any, cast
 from drf_spectacular.utils import OpenApiParameter
 
 from cases.api.fields import MAX_ADDRESS, LineField
-from cases.api.listing import DEFAULT_LIMIT, EXPANDABLE, LATEST_MS, MAX_LIMIT
+from cases.api.listing import DEFAULT_LIMIT, LATEST_MS, MAX_LIMIT
 from cases.api.openapi.fields import map_line
 from cases.api.openapi.schemas import TEXT, UUID, Schema, refer
 from cases.api.serializers import NewCaseSerializer
@@ -51,7 +51,7 @@ REPLAYED = OpenApiParameter(
 
 _EXPAND = _query(
     "expand",
-    {"type": "array", "items": {"type": "string", "enum": sorted(EXPANDABLE)}, "minItems": 1},
+    {"type": "array", "items": refer("ExpandableMember"), "minItems": 1},
     "Adds members to each case. `metadata` stays absent when none was given.",
     style="form",
     explode=False,

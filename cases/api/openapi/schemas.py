@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from cases.api.errors import MAX_DETAILS
+from cases.api.listing import EXPANDABLE
 from cases.api.openapi.fields import ANY_OBJECT, CHANNEL, TEXT_MAP, TEXT_OR_OBJECT, TIME_ZONE
 from cases.models import NOTHING_SCHEDULED_MS, InputRequest
 from cases.workflow import Notice, ResultStatus, Status
@@ -64,6 +65,18 @@ def _list_parts() -> dict[str, Schema]:
             "description": "Unix milliseconds.",
             "examples": [1774131900000],
         },
+        "JsonObject": {
+            "type": "object",
+            "additionalProperties": True,
+            "description": "An object of yours: any members. Their order is not kept.",
+        },
+        "Channel": {"type": "string", "enum": ["EMAIL", "SMS"], "description": "How the person is written to."},
+        "ExpandableMember": {
+            "type": "string",
+            "enum": sorted(EXPANDABLE),
+            "description": "A member that a case has only when it is asked for.",
+        },
+        "InputRequestStatus": {"type": "string", "enum": [InputRequest.PENDING, InputRequest.RESOLVED]},
         "CaseStatus": {
             "type": "string",
             "enum": [str(status) for status in Status],
@@ -104,7 +117,7 @@ def _list_parts() -> dict[str, Schema]:
             {
                 "id": describe(UUID, "Goes into `inputRequestId` of the answer."),
                 "question": TEXT,
-                "status": {"type": "string", "enum": [InputRequest.PENDING, InputRequest.RESOLVED]},
+                "status": refer("InputRequestStatus"),
                 "requestedAt": refer("Timestamp"),
             },
         ),

@@ -21,7 +21,10 @@ def test_a_decision_stands_with_its_evidence_its_model_and_its_cost(reader: Http
     add_run(
         event,
         implementation="model",
+        model_asked="anthropic:claude-opus-5",
         model_answered="claude-sonnet-5-5",
+        prompt_version="7",
+        prompt_hash="0123456789abcdef" * 4,
         rationale="They gave the number.",
         decision={
             "kind": "GOAL_ACHIEVED",
@@ -42,7 +45,8 @@ def test_a_decision_stands_with_its_evidence_its_model_and_its_cost(reader: Http
         "It is achieved.",
         "Goal achieved",
         "They gave the number.",
-        "model, claude-sonnet-5-5, 2.1 s, 3,000 tokens read, 150 written, 0.0112 US dollars",
+        "model, claude-sonnet-5-5, asked for anthropic:claude-opus-5, 2.1 s, 3,000 tokens read, 150 written",
+        "0.0112 US dollars, prompt 7 (0123456789ab)",
         "ein: “<b>EIN</b>: 12-3456789” — Maya Chen, 24 Nov 2026, 12:00 UTC",
         "Guard: link: a link to evil.example",
         "Asked again: evidence: ein: no evidence names the message",

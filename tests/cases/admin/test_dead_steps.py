@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import Client as HttpClient
 from django.test.utils import CaptureQueriesContext
 
+from cases import services
 from cases.models import Case, CaseEvent
 from tests.cases.admin.conftest import make_page_url, sign_in
 from tests.cases.factories import CaseFactory
@@ -160,11 +161,22 @@ def test_an_action_is_worth_nothing_without_its_token(action: str, operator: Htt
     assert_untouched(event)
 
 
-def test_a_link_that_somebody_follows_puts_nothing_back(operator: HttpClient, event: CaseEvent) -> None:
+def test_a_link_that_somebody_follows_asks_and_puts_nothing_back(operator: HttpClient, event: CaseEvent) -> None:
     response = operator.get(make_url(event, "requeue"))
 
-    assert response.headers["Location"] == make_page_url(event.case)
+    assert "Try this step again" in response.content.decode()
     assert_untouched(event)
+
+
+@pytest.mark.parametrize("action", ["requeue", "give-up"])
+def test_a_question_about_a_step_that_goes_on_leads_back_to_the_case(
+    action: str, operator: HttpClient, event: CaseEvent
+) -> None:
+    services.requeue_event(event.pk)
+
+    response = operator.get(make_url(event, action))
+
+    assert response.headers["Location"] == make_page_url(event.case)
 
 
 @pytest.mark.parametrize("action", ["requeue", "give-up"])
@@ -216,7 +228,11 @@ def test_the_overview_names_the_steps_that_end_their_cases_first(operator: HttpC
 
     page = operator.get("/admin/").content.decode()
 
-    shown = [name for name in (f"Person {day}" for day in range(1, 17)) if f"{name}: Mail received" in page]
+    shown = [
+        name
+        for name in (f"Person {day}" for day in range(1, 17))
+        if f'">Look<span class="visually-hidden">: {name}, ' in page
+    ]
     assert shown == ["Person 10", "Person 11", "Person 12", "Person 13", "Person 14"]
     assert "13 Nov 2026, 09:00 UTC" in page
 

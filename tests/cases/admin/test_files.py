@@ -73,9 +73,9 @@ def test_a_file_in_the_transcript_leads_to_its_link(reader: HttpClient, case: Ca
     page = reader.get(make_page_url(case)).content.decode()
 
     url = make_file_url(case, attachment.pk)
-    assert page.count(f'<a class="file" href="{url}">w9.pdf</a>') == 1
-    assert '<span class="file">w9.pdf</span>' in page
-    assert '<span class="file">logo.png</span>' in page
+    assert page.count(f'<a class="file" href="{url}"><bdi>w9.pdf</bdi></a>') == 1
+    assert '<span class="file"><bdi>w9.pdf</bdi></span>' in page
+    assert '<span class="file"><bdi>logo.png</bdi></span>' in page
 
 
 def test_a_file_opens_at_a_link_that_is_fetched_each_time(

@@ -48,6 +48,8 @@ def _close(node: Any) -> None:
         if node.get("type") == "object" and isinstance(node.get("properties"), dict):
             node.setdefault("additionalProperties", False)
         if "x-error-codes" in node:
-            node["enum"] = node["x-error-codes"]
+            codes = {"enum": node["x-error-codes"]}
+            # Beside a reference they are those of the error in it.
+            node |= {"properties": {"error": {"properties": {"code": codes}}}} if "$ref" in node else codes
         for inner in list(node.values()):
             _close(inner)

@@ -7,14 +7,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
-from typing import Any
 
 import pytest
-import time_machine
 from django.db import connection
 from django.http import HttpResponse
 from django.test.utils import CaptureQueriesContext
@@ -25,6 +22,7 @@ from cases.api import limits
 from cases.models import ApiKey, Case, RequestAllowance
 from tests.cases.api.conftest import Api, make_body, read_error
 from tests.cases.factories import make_api_key
+from tests.clocks import Clocks
 
 ROOT = Path(__file__).resolve().parents[3]
 NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
@@ -36,34 +34,6 @@ THREADS = 20
 def _forget_callers() -> None:
     """Each test meets the limits as a new process would."""
     limits._refused.clear()
-
-
-@dataclass
-class Clocks:
-    """The clock of this process and the database's, both standing still."""
-
-    process: Any
-
-    def move_to(self, moment: datetime) -> None:
-        self.process.move_to(moment)
-        with connection.cursor() as cursor:
-            cursor.execute("UPDATE test_clock.present SET moment = %s", [moment])
-
-
-@pytest.fixture
-def clocks(db: None) -> Iterator[Clocks]:
-    """Both clocks at NOW; the database's is a function that stands before the real one, until the test rolls back."""
-    with time_machine.travel(NOW, tick=False) as process, connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE SCHEMA test_clock; CREATE TABLE test_clock.present (moment timestamptz);"
-            "INSERT INTO test_clock.present VALUES (NULL);"
-            "CREATE FUNCTION test_clock.clock_timestamp() RETURNS timestamptz LANGUAGE sql"
-            " AS 'SELECT moment FROM test_clock.present';"
-            "SET LOCAL search_path = test_clock, public, pg_catalog"
-        )
-        found = Clocks(process)
-        found.move_to(NOW)
-        yield found
 
 
 def take_many(count: int, per_minute: int) -> list[float]:

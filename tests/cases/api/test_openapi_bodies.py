@@ -22,6 +22,7 @@ from tests.cases.api.conftest import Api, make_body
 from tests.cases.api.description import Description
 from tests.cases.factories import OPENED_AT, CaseFactory
 from webhooks.models import Delivery
+from webhooks.signing import HEADERS
 
 LINK = {
     "attachment_id": "1",
@@ -302,3 +303,10 @@ def test_what_is_recorded_for_delivery_is_what_the_webhooks_section_says(api: Ap
         members.setdefault(schema["$ref"].rpartition("/")[2], set()).update(body["data"])
     for name, given in members.items():
         assert given == set(description.get_schema(name)["properties"]["data"]["properties"])
+
+
+def test_the_webhooks_name_the_headers_that_a_signed_one_carries_and_demand_none(description: Description) -> None:
+    for webhook in description.document["webhooks"].values():
+        named = {parameter["name"]: parameter for parameter in webhook["post"]["parameters"]}
+        assert tuple(named) == HEADERS
+        assert {(parameter["in"], parameter["required"]) for parameter in named.values()} == {("header", False)}

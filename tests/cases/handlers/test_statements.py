@@ -10,10 +10,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from cases import ledger, services
+from cases.agent.decisions import GoalAchieved
 from cases.handlers.work import handle_claim, work_on_case
 from cases.ledger import Claim
 from cases.models import CaseEvent
-from tests.cases.handlers.conftest import NOW, Desk
+from tests.cases.handlers.conftest import DRAFT, EMPTY_THREAD, NOW, Desk, accept
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -60,3 +61,27 @@ def test_a_message_that_finds_nothing_to_do_costs_two_statements(desk: Desk) -> 
         assert work_on_case(desk.case.id, "test", desk.tools) == 0
 
     assert statements == ["UPDATE cases_caseevent", "UPDATE cases_caseevent"]
+
+
+def test_an_outreach_from_claim_to_the_next_look_costs_39_statements(desk: Desk) -> None:
+    desk.agent.will(DRAFT)
+    desk.provider.play(accept("<out@offload.example>"))
+
+    with captured() as statements:
+        desk.work()
+
+    assert len(statements) == 39, statements
+    assert desk.read().status == "RUNNING"
+
+
+def test_a_reply_that_completes_its_case_costs_27_statements(desk: Desk) -> None:
+    desk.send_outreach()
+    desk.receive("We are Northstar LLC.")
+    desk.agent.will(GoalAchieved(kind="GOAL_ACHIEVED", result={"legalName": "Northstar LLC"}))
+    desk.provider.play(EMPTY_THREAD)
+
+    with captured() as statements:
+        desk.work()
+
+    assert len(statements) == 27, statements
+    assert desk.read().status == "COMPLETED"

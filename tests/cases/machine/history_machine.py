@@ -17,6 +17,7 @@ from cases.agent.decisions import Evidence, FailedRejected, GoalAchieved, InputN
 from cases.agent.protocol import AgentTemporary, CaseView, Draft, Outcome
 from cases.follow_ups import record_due_events
 from cases.handlers.tools import Tools
+from cases.interventions import NotPossible, close_as_failed, close_with_result, pause_case, resume_case
 from cases.models import CaseEvent, Client, InputRequest
 from cases.services import CaseAlreadyFinished, CaseNotWaiting, InputRequestMismatch, InputRequestNotPending, NewCase
 from cases.workflow import Status
@@ -29,7 +30,7 @@ START = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 THOUGHTS = st.sampled_from(
     ["answer", "answer", "snooze", "snooze", "snooze", "ask", "ask", "achieved", "refused", "busy", "crash", "killed"]
 )
-MEANWHILE = st.sampled_from(["", "", "", "", "", "reply", "reply", "input", "bounce", "cancel"])
+MEANWHILE = st.sampled_from(["", "", "", "", "", "reply", "reply", "input", "bounce", "cancel", "pause"])
 FAULTS = st.sampled_from(["", "", "", "", "", "lost", "lost", "busy", "down", "refuses"])
 # What a worker that is nudged meets: what the agent thinks, what the provider does, what happens meanwhile.
 TURNS = st.tuples(THOUGHTS, FAULTS, MEANWHILE)
@@ -121,6 +122,7 @@ class HistoryMachine(RuleBasedStateMachine):
         self.desk = Desk(case, self.agent, self.provider, clock, tools)  # type: ignore[arg-type]
         self.case = self.desk.read()
         self.last_message = ""
+        self.at_pause: tuple[Any, ...] = ()
         if turn:
             self._work((turn, "", ""))
 
@@ -199,6 +201,45 @@ class HistoryMachine(RuleBasedStateMachine):
         except CaseAlreadyFinished:
             assert Status(self.desk.read().status).is_terminal
 
+    @rule(is_wanted=st.integers(0, 7), is_achieved=st.booleans())
+    def close_by_hand(self, is_wanted: int, is_achieved: bool) -> None:
+        """Not too often either."""
+        if is_wanted < 7:
+            return
+        is_over = Status(self.desk.read().status).is_terminal
+        try:
+            if is_achieved:
+                close_with_result(self.case.id, '{"ok": true}', by="sam", now=self.desk.clock[0])
+            else:
+                close_as_failed(self.case.id, "no", by="sam", now=self.desk.clock[0])
+            assert not is_over
+        except NotPossible:
+            assert is_over
+
+    @rule(turn=NUDGES)
+    def pause(self, turn: Turn | None) -> None:
+        self._pause()
+        self._work(turn)
+
+    def _pause(self) -> None:
+        try:
+            if pause_case(self.case.id, by="sam", now=self.desk.clock[0]):
+                self.at_pause = self._take_stock()
+        except NotPossible:
+            assert Status(self.desk.read().status).is_terminal
+
+    @rule(turn=NUDGES)
+    def resume(self, turn: Turn | None) -> None:
+        was_paused = self.desk.read().paused_at is not None
+        assert resume_case(self.case.id, by="sam", now=self.desk.clock[0]) == was_paused
+        self._work(turn)
+
+    def _take_stock(self) -> tuple[Any, ...]:
+        """What rests while a case is paused."""
+        case = self.desk.read()
+        told = Delivery.objects.filter(owner=case.id).count()
+        return (case.status, case.attempt_count, case.next_action_at, case.updated_at, told, set(self.provider.taken))
+
     @rule(turn=NUDGES)
     def input(self, turn: Turn | None) -> None:
         self._input()
@@ -223,7 +264,7 @@ class HistoryMachine(RuleBasedStateMachine):
         """Time passes, and two sweeps overlap."""
         self.desk.clock[0] += timedelta(hours=hours)
         found = list(record_due_events(self.desk.clock[0]))
-        assert len(found) <= 1
+        assert len(found) <= (self.desk.read().paused_at is None)
         assert list(record_due_events(self.desk.clock[0])) == []
         self._work(turn)
 
@@ -246,6 +287,8 @@ class HistoryMachine(RuleBasedStateMachine):
         self._check_that_the_client_hears_of_each_question_and_of_one_end()
         self._check_that_a_question_stands_only_where_a_human_is_waited_for()
         self._check_that_a_live_case_never_stands_still()
+        if self.case.paused_at is not None:
+            assert self._take_stock() == self.at_pause, "a paused case moved"
 
     def _check_that_the_status_moves_legally_and_ends_once(self) -> None:
         before, case = self.before, self.case

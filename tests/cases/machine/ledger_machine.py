@@ -45,6 +45,7 @@ DEAD_AT_LIMIT = "dead at the limit, not before"
 NUDGED = "what is due is nudged"
 NOT_TOO_OFTEN = "no more nudges than promised"
 LEASE_ENDS = "a lease that ran out is over"
+HELD = "nothing of a paused case is taken up"
 
 
 class Row(NamedTuple):
@@ -78,10 +79,11 @@ class LedgerMachine(RuleBasedStateMachine):
         self.claims: list[Any] = []
         self.claimed_at: dict[tuple[int, int], datetime] = {}
         self.now = START
+        self.paused: set[UUID] = set()
 
     def teardown(self) -> None:
         with connection.cursor() as cursor:
-            cursor.execute("DELETE FROM effect; DELETE FROM cases_caseevent")
+            cursor.execute("DELETE FROM effect; DELETE FROM cases_caseevent; UPDATE cases_case SET paused_at = NULL")
 
     @initialize(chance=st.sampled_from([0.0, 0.5, 0.999]))
     def begin(self, chance: float) -> None:
@@ -171,9 +173,10 @@ class LedgerMachine(RuleBasedStateMachine):
         head = self.book.head(case)
         claimed = self.ledger.claim(case, worker)
         if claimed is None:
-            is_due = head is not None and held is None and head.due_by <= self.now
+            is_due = head is not None and held is None and head.due_by <= self.now and case not in self.paused
             require(not is_due, TAKEN_UP, head)
             return None
+        require(case not in self.paused, HELD, head)
         require(held is None, ONE_AT_A_TIME, held)
         require(head is not None and claimed.event_id == head.event_id, IN_ORDER, (claimed, head))
         assert head is not None
@@ -265,8 +268,14 @@ class LedgerMachine(RuleBasedStateMachine):
         claimed, event = self._pick(pick)
         if is_joined:
             self._record(event.case, f"{self.case_ids.index(event.case)}:{key}", 0)
+        if self._put_off(claimed, event, seconds):
+            # A nudge that comes too early finds nothing.
+            self._move_to(event.due_from - timedelta(seconds=1))
+            self._claim(event.case, "early")
+
+    def _put_off(self, claimed: Any, event: Known, seconds: float | None) -> bool:
         if not self._attempt_change(claimed, event, lambda: self.ledger.postpone(claimed, "busy", seconds)):
-            return
+            return False
         wait = backoff(self.now, event.waits)
         if self.book.has_newer_since(event, self.claimed_at[claimed.event_id, claimed.attempt]):
             wait = (self.now + timedelta(seconds=1),) * 2
@@ -274,11 +283,50 @@ class LedgerMachine(RuleBasedStateMachine):
             wait = (self.now + timedelta(seconds=max(1, seconds)),) * 2
         event.give_back(*wait)
         event.waits += 1
-        # A nudge that comes too early finds nothing.
-        self._move_to(event.due_from - timedelta(seconds=1))
-        self._claim(event.case, "early")
+        return True
 
     # -- Time, sweeps and support
+
+    @rule(case=CASES)
+    def pause(self, case: int) -> None:
+        """Also while a worker has it: its claim goes on to hold."""
+        self._set_paused(self.case_ids[case], is_paused=True)
+
+    @rule(case=CASES)
+    def resume(self, case: int) -> None:
+        self._resume(self.case_ids[case])
+
+    @rule(case=CASES)
+    def pause_what_is_due_and_resume(self, case: int) -> None:
+        """Sweeps and nudges come to nothing meanwhile, and the resume is nudged for at once."""
+        chosen = self.case_ids[case]
+        self._set_paused(chosen, is_paused=True)
+        self._move_to(self.now + EVERYTHING_IS_DUE)
+        self._sweep(500)
+        self._claim(chosen, "early")
+        self._resume(chosen)
+        self._claim(chosen, "next")
+
+    @rule(case=CASES)
+    def resume_what_waits_for_its_time(self, case: int) -> None:
+        chosen = self.case_ids[case]
+        claimed = self._claim(chosen, "next")
+        if claimed is not None and self._put_off(claimed, self.book.events[claimed.event_id], 3600):
+            self._set_paused(chosen, is_paused=True)
+            self._resume(chosen)
+            self._claim(chosen, "next")
+
+    def _resume(self, case: UUID) -> None:
+        if case in self.paused:
+            self._set_paused(case, is_paused=False)
+            self.ledger.wake(case)
+            self.book.wake_head(case, self.now)
+
+    def _set_paused(self, case: UUID, *, is_paused: bool) -> None:
+        paused_at = self.now if is_paused else None
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE cases_case SET paused_at = %s WHERE id = %s", [paused_at, case])
+        (self.paused.add if is_paused else self.paused.discard)(case)
 
     @rule(seconds=SECONDS)
     def advance(self, seconds: int) -> None:
@@ -303,7 +351,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def _sweep(self, limit: int) -> list[UUID]:
         heads = [head for case in self.case_ids if (head := self.book.head(case)) is not None]
-        expected = {head.case: head.is_nudge_due(self.now) for head in heads}
+        expected = {head.case: head.case not in self.paused and head.is_nudge_due(self.now) for head in heads}
         found: list[UUID] = []
         while True:
             part = self.ledger.sweep(limit)
@@ -350,6 +398,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule()
     def drain(self) -> None:
         """Every worker dies; a day later one sweep and those it nudges bring everything to its end."""
+        for paused in list(self.paused):
+            self._resume(paused)
         self._move_to(self.now + EVERYTHING_IS_DUE)
         for case in self._sweep(500):
             while (claimed := self._claim(case, "drain")) is not None:

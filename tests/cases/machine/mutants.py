@@ -68,8 +68,8 @@ MUTANTS = [
     ),
     Mutant(
         "a claim does not wait for run_after",
-        "AND status = 'ready' AND run_after <= now()\n                RETURNING",
-        "AND status = 'ready'\n                RETURNING",
+        "AND status = 'ready' AND run_after <= now()\n                   AND NOT EXISTS",
+        "AND status = 'ready'\n                   AND NOT EXISTS",
         is_quick=True,
     ),
     Mutant(
@@ -180,6 +180,23 @@ MUTANTS = [
         "requeue takes events that are not dead",
         "WHERE id = %s AND status = 'dead' RETURNING",
         "WHERE id = %s RETURNING",
+    ),
+    Mutant(
+        "a paused case is claimed",
+        "WHERE id = %(case)s AND paused_at IS NOT NULL)",
+        "WHERE id = %(case)s AND paused_at IS NOT NULL AND false)",
+        is_quick=True,
+    ),
+    Mutant(
+        "the sweep nudges for a paused case",
+        "WHERE id = e.case_id AND paused_at IS NOT NULL)",
+        "WHERE id = e.case_id AND paused_at IS NOT NULL AND false)",
+        is_quick=True,
+    ),
+    Mutant(
+        "a case that is resumed waits on",
+        "_wake_head(cursor, case_id)\n        cursor.execute(",
+        "cursor.execute(",
     ),
     Mutant("a heartbeat revives a lease that ran out", "attempt = %s AND lease_until > now()", "attempt = %s"),
     Mutant(

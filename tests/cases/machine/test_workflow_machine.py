@@ -24,6 +24,7 @@ from cases.workflow import (
     DeliveryFailed,
     EvaluationGivenUp,
     EventKind,
+    FollowUpBroughtForward,
     FollowUpsUsedUp,
     GoalReached,
     HumanAsked,
@@ -173,6 +174,15 @@ class WorkflowMachine(RuleBasedStateMachine):
     def cancel(self, is_wanted: int) -> None:
         if is_wanted == 0:
             self._apply(Cancelled())
+
+    @rule()
+    def bring_forward(self) -> None:
+        before = self.state
+        self._apply(FollowUpBroughtForward(self.now))
+        if before.status is Status.RUNNING and before.follow_ups_left:
+            assert (self.state.next_action, self.state.next_action_at) == (NextAction.FOLLOW_UP, self.now)
+        else:
+            assert self.state == before
 
     @precondition(lambda self: self.state.has_open_question)
     @rule()

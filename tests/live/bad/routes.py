@@ -26,7 +26,7 @@ def on(path: str, name: str, status: int, code: str, says: str = "", method: str
 
 ROUTES = [
     on("/", "the root as the API", 403, "FORBIDDEN", method="POST", body=GOOD),
-    on("/livez", "a health check", 403, "FORBIDDEN", method="POST", body=GOOD),
+    on("/livez", "a health check", 405, "METHOD_NOT_ALLOWED", method="POST", body=GOOD),
     on("/case", "an unknown route", 404, NOT_FOUND),
     on("/case", "an unknown route", 404, NOT_FOUND, method="POST", body=GOOD),
     on("/CASES", "capitals", 404, NOT_FOUND),

@@ -1,29 +1,39 @@
-// Keeps an open page up to date; everything works without it. Must not touch what somebody is writing.
+// Keeps an open page up to date by reading it again; everything works without it. Must not touch what is being written,
+// focused or selected.
 "use strict";
 
-const EVERY_MS = 2000;
-const { latest, page, pulse } = document.body.dataset;
+const EVERY_MS = 1500;
 
-function isWriting() {
-  const form = document.getElementById("reply");
-  if (!form) return false;
-  const text = form.querySelector("textarea");
-  const files = form.querySelector("input[type=file]");
-  return text.value !== "" || files.files.length > 0 || form.contains(document.activeElement);
+function isInUse(region) {
+  const selection = document.getSelection();
+  const isSelected = selection && !selection.isCollapsed && region.contains(selection.anchorNode);
+  return isSelected || region.contains(document.activeElement);
 }
 
 async function look() {
-  if (document.hidden) return;
-  try {
-    const answer = await fetch(pulse, { headers: { accept: "application/json" } });
-    if (!answer.ok) return;
-    const found = await answer.json();
-    if (String(found.latest) === latest) return;
-    if (isWriting()) document.getElementById("stale").hidden = false;
-    else location.replace(page);
-  } catch {
-    // The sandbox is being restarted; the next look finds it again.
+  const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
+  if (answer.redirected && new URL(answer.url).pathname !== location.pathname) {
+    // The first mail of a case is out: the conversation is the page now.
+    location.replace(answer.url);
+    return;
+  }
+  if (!answer.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const region of document.querySelectorAll("[data-live]")) {
+    const found = fresh.getElementById(region.id);
+    // Links to files carry a new signature each time, so only what can be read tells a change.
+    if (!found || found.textContent === region.textContent || isInUse(region)) continue;
+    region.replaceChildren(...found.childNodes);
   }
 }
 
-setInterval(look, EVERY_MS);
+async function keepLooking() {
+  try {
+    if (!document.hidden) await look();
+  } catch {
+    // The sandbox is being restarted; the next look finds it again.
+  }
+  setTimeout(keepLooking, EVERY_MS);
+}
+
+if (document.querySelector("[data-live]")) setTimeout(keepLooking, EVERY_MS);

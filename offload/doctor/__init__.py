@@ -1,0 +1,1 @@
+"""`manage.py doctor`: looks at a deployment and says what to mend; must not change anything."""

@@ -1,0 +1,1 @@
+"""What is forgotten of people on demand, and handed out of clients; the only place that knows every table."""

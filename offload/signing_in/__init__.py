@@ -1,0 +1,1 @@
+"""Who gets into the admin: the limit of attempts, two-step login, and the site that asks for both."""
