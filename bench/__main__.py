@@ -28,7 +28,7 @@ BENCHES = {
     "events": Bench(events.run, "--rounds 1 --events 200 --cases 40 --trips 10"),
     "sweep": Bench(sweep.run, "--rounds 1 --cases 20000 --due 2000"),
     "admin_list": Bench(admin_list.run, "--rounds 1 --cases 20000"),
-    "in_flight": Bench(in_flight.run, "--only model/threads/64 --turns 2"),
+    "in_flight": Bench(in_flight.run, "--only model/threads/64 --turns 4"),
     "memory": Bench(memory.run, "--cases 20"),
     "against_dbos": Bench(against_dbos.run, "--rounds 1 --cases 40 --waiting 0"),
 }

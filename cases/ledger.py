@@ -332,7 +332,7 @@ def measure_patience() -> float:
             SELECT count(*) FROM (
                 SELECT 1 FROM cases_caseevent e
                  WHERE status IN ('ready', 'running') AND (status = 'running' OR run_after <= now())
-                   AND NOT EXISTS (SELECT 1 FROM cases_case WHERE id = e.case_id AND paused_at IS NOT NULL)
+                   AND NOT EXISTS (SELECT 1 FROM cases_case c WHERE c.id = e.case_id AND c.paused_at IS NOT NULL)
                  LIMIT %s) found
             """,
             [int(LONGEST_PATIENCE_SECONDS * REPEATED_NUDGES_PER_SECOND)],

@@ -41,7 +41,7 @@ def fetch(*command: str | Path, cwd: Path) -> None:
     except FileNotFoundError:
         pytest.skip(f"{command[0]} is not installed, and the client kit's generator comes by it.")
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        pytest.skip(f"The client kit's generator cannot be fetched from its registry: {error} {error.stderr}")
+        pytest.skip(f"The client kit's generator cannot be fetched from its registry: {error} {error.stderr!r}")
 
 
 def prepare(language: str, stack: Stack) -> Path:
