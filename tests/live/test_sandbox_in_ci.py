@@ -12,7 +12,7 @@ import pytest
 from tests.docs_reader import read_examples
 from tests.live.stack import OWN, ROOT
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 SCRIPT = ROOT / "docs" / "ci" / "with-offload"
 PAGE = ROOT / "docs" / "sandbox-in-ci.md"
