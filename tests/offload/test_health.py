@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 from django.http import JsonResponse
 from django.test import Client, RequestFactory
 
@@ -40,6 +41,8 @@ def _nothing_known(endpoint: SqsEndpoint, monkeypatch: pytest.MonkeyPatch) -> It
 @pytest.fixture
 def beat(transactional_db: None) -> None:
     tell(Pulse.BEAT, Pulse.BEAT)
+    # A process reads every migration once, which takes its time on a busy machine.
+    MigrationLoader(connection)
 
 
 def forget() -> None:
