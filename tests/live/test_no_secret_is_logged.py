@@ -19,7 +19,7 @@ import pytest
 from tests.live.stack import Stack, wait_for
 from tests.live.test_lifecycle import Admin
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 METRICS_TOKEN = "canary-metrics-token-1f6d"
 WORDS = {
