@@ -13,7 +13,7 @@ import pytest
 from tests.live.stack import ROOT, Stack
 from tests.live.test_first_case import ANSWER, W9
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 # `./dev test --full` asks for more.
 EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "3")
