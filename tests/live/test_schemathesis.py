@@ -16,7 +16,7 @@ from tests.live.test_first_case import ANSWER, W9
 pytestmark = [pytest.mark.live, pytest.mark.long]
 
 # `./dev test --full` asks for more.
-EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "3")
+EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "5")
 CONFIG = """
 seed = 20261124
 continue-on-failure = true

@@ -30,7 +30,7 @@ def provider(settings: Settings, caplog: pytest.LogCaptureFixture) -> Iterator[H
 def test_a_case_has_a_legal_history_whatever_meets_it(provider: HistoryProvider) -> None:
     machine = make_machine(provider, Client.objects.create(name="Acme"))
 
-    run_state_machine_as_test(machine, settings=profile(ORDINARY, max_examples=25, stateful_step_count=30))
+    run_state_machine_as_test(machine, settings=profile(ORDINARY, max_examples=40, stateful_step_count=30))
 
 
 @pytest.mark.long

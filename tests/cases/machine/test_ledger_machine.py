@@ -13,7 +13,7 @@ from tests.cases.machine.ledger_machine import make_machine
 
 # The same examples in each run, so that a failure is the change's and never the day's.
 ORDINARY = settings(
-    max_examples=60,
+    max_examples=100,
     stateful_step_count=40,
     derandomize=True,
     database=None,
