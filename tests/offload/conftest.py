@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import boto3
 import pytest
 
 from offload.celery import OffloadCelery
@@ -21,8 +22,14 @@ def endpoint() -> Iterator[SqsEndpoint]:
     started.stop()
 
 
+@pytest.fixture(scope="session")
+def botocore_files() -> None:
+    """Reads what botocore reads for the first client of a process: on a busy machine that takes longer than a publish."""
+    boto3.client("sqs", region_name="us-east-1", aws_access_key_id="local", aws_secret_access_key="local")
+
+
 @pytest.fixture
-def publisher(endpoint: SqsEndpoint, monkeypatch: pytest.MonkeyPatch) -> OffloadCelery:
+def publisher(botocore_files: None, endpoint: SqsEndpoint, monkeypatch: pytest.MonkeyPatch) -> OffloadCelery:
     """An application whose first message to the endpoint is its process's first: no connection is pooled yet."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", endpoint.url)
     return make_app()
