@@ -24,7 +24,7 @@ def endpoint() -> Iterator[SqsEndpoint]:
 
 @pytest.fixture(scope="session")
 def botocore_files() -> None:
-    """Reads what botocore reads for the first client of a process: on a busy machine that takes longer than a publish."""
+    """Reads the files that botocore reads once a process, which on a busy machine takes longer than a publish."""
     boto3.client("sqs", region_name="us-east-1", aws_access_key_id="local", aws_secret_access_key="local")
 
 
