@@ -41,7 +41,10 @@ READ = """
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One process: seconds since it was heard of, and since the queue last answered it (None: never)."""
+    """One process: seconds since it was heard of, and since the queue last answered it.
+
+    Before the first answer a worker counts from its start; None is no worker.
+    """
 
     kind: str
     age_s: float
@@ -90,9 +93,11 @@ class WorkerPulse(StartStopStep):
         self._name = f"{Pulse.WORKER} {socket.gethostname()}:{os.getpid()}"[:200]
         self._is_stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._started_at = 0.0
 
     def start(self, parent: Any) -> None:
         """Starts the thread."""
+        self._started_at = time.time()
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
         self._thread.start()
 
@@ -114,7 +119,9 @@ class WorkerPulse(StartStopStep):
 
     def _tell(self) -> None:
         polled_at = last_good_poll_at()
-        tell(self._name, Pulse.WORKER, None if polled_at is None else time.time() - polled_at.timestamp())
+        # A long poll passes before the first answer, and until then the queue is not silent: it was not heard yet.
+        since = max(self._started_at, 0.0 if polled_at is None else polled_at.timestamp())
+        tell(self._name, Pulse.WORKER, time.time() - since)
 
     def _take_leave(self) -> None:
         Pulse.objects.filter(name=self._name).delete()

@@ -59,7 +59,7 @@ def examine(checks: Mapping[str, Check], *, patience_s: float = PATIENCE_S) -> l
 
 def examine_here(read_clock: Callable[[], datetime]) -> list[Finding]:
     """Returns the findings about the installation that this process's settings describe."""
-    return examine(list_checks(find_place(), read_clock))
+    return examine(list_checks(find_place(settings.OFFLOAD_MODE), read_clock))
 
 
 def _run(name: str, check: Check, done: queue.SimpleQueue[tuple[str, list[Finding]]]) -> None:

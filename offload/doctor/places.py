@@ -11,6 +11,8 @@ PROCESSES = ("web", "worker", "beat", "queue")
 ASK_S = 3
 CONTAINER_SIGNS = ("/.dockerenv", "/run/.containerenv")
 CONTAINER_VARIABLES = ("KUBERNETES_SERVICE_HOST", "ECS_CONTAINER_METADATA_URI_V4")
+# It starts and ends all of them together.
+LOCAL = "./dev up"
 COMMAND_LINES = {
     "web": "gunicorn -c python:offload.serving offload.wsgi:application --bind 127.0.0.1:8000",
     "worker": "celery -A offload worker -P threads -c 16 --without-gossip --without-mingle --without-heartbeat",
@@ -21,7 +23,7 @@ COMMAND_LINES = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`kind` is systemd, container or plain."""
+    """`kind` is local, systemd, container or plain."""
 
     kind: str
 
@@ -35,12 +37,16 @@ class Place:
 
     def restart(self, *processes: str) -> str:
         """Returns what makes running processes read their settings anew; "" where only the supervisor knows."""
+        if self.kind == "local":
+            return LOCAL
         if self.kind == "systemd":
             return f"systemctl restart {' '.join(f'offload-{process}' for process in processes)}"
         return f"docker compose up -d --force-recreate {' '.join(processes)}" if self.kind == "container" else ""
 
     def _serve(self, verb: str, compose_verb: str, process: str) -> str:
         match self.kind:
+            case "local":
+                return LOCAL
             case "systemd":
                 return f"systemctl {verb} offload-{process}"
             case "container":
@@ -49,8 +55,13 @@ class Place:
                 return COMMAND_LINES[process]
 
 
-def find_place() -> Place:
-    """Returns where this process runs: under systemd when docs/deploy's units are installed."""
+def find_place(mode: str) -> Place:
+    """Returns where this process runs: under systemd when docs/deploy's units are installed.
+
+    mode: OFFLOAD_MODE. In "local" `./dev up` starts everything, in a container too.
+    """
+    if mode == "local":
+        return Place("local")
     if _has_units():
         return Place("systemd")
     in_container = any(Path(sign).exists() for sign in CONTAINER_SIGNS) or any(

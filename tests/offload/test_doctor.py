@@ -25,9 +25,9 @@ from offload.doctor import configuration, services
 from offload.doctor.examination import examine
 from offload.doctor.findings import Finding, Level, explain_settings, fail, ok, warn
 from offload.doctor.mail import judge_mail
-from offload.doctor.places import Place
+from offload.doctor.places import Place, find_place
 from offload.models import Pulse
-from offload.pulses import tell
+from offload.pulses import Heard, WorkerPulse, read_pulses, tell
 from tests.offload.sqs_endpoint import SqsEndpoint
 from webhooks.policies import change_policy, rotate_secret
 
@@ -48,6 +48,16 @@ PRODUCTION = {
 
 def levels(findings: list[Finding]) -> list[tuple[str, str]]:
     return [(finding.level.value, finding.name) for finding in findings]
+
+
+def hear_one() -> Heard | None:
+    """A process's row as soon as it is there: it is written by a thread of its own."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if heard := read_pulses():
+            return heard[0]
+        time.sleep(0.02)
+    return None
 
 
 # -- What is shown
@@ -387,3 +397,29 @@ def test_a_model_that_cannot_be_reached_is_told_when_it_is_asked() -> None:
     assert model["found"].startswith("openai-chat:gpt-5 did not answer")
     assert "stays-secret" not in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_has_just_started_is_not_blamed_for_a_queue_that_has_not_answered_yet() -> None:
+    pulse = WorkerPulse(None)
+    pulse.start(None)
+
+    heard = hear_one()
+    found = services.check_processes(PLAIN)[-1]
+
+    pulse.stop(None)
+    assert heard is not None
+    assert heard.kind == Pulse.WORKER
+    assert heard.poll_age_s == pytest.approx(0, abs=5)
+    assert found.level.value == "ok"
+    assert read_pulses() == []
+
+
+def test_on_ones_own_machine_every_process_is_started_by_dev() -> None:
+    place = find_place("local")
+
+    assert [place.start("worker"), place.restart("web", "worker"), place.manage("migrate")] == [
+        "./dev up",
+        "./dev up",
+        "python manage.py migrate",
+    ]
