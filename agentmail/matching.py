@@ -157,10 +157,13 @@ def _list_sent_ids(owner: UUID, thread_id: str) -> list[str]:
 
 
 _UNLESS_TAKEN = "FOR UPDATE SKIP LOCKED"
-_WAITING_MAILS = "owner IS NULL AND (thread_id = %(thread)s OR in_reply_to = ANY(%(forms)s)) ORDER BY received_at"
+_WAITING_MAILS = """
+    owner IS NULL AND (thread_id = %(thread)s OR in_reply_to = ANY(%(forms)s))
+    ORDER BY received_at, message_id
+"""
 _WAITING_REPORTS = """
     owner IS NULL AND kind = 'report' AND (thread_id = %(thread)s OR message_id = ANY(%(forms)s))
-    ORDER BY received_at
+    ORDER BY received_at, event_id
 """
 
 
@@ -337,7 +340,9 @@ def _run_hook(assign: Callable[[], None], what: str) -> bool:
 
 
 def _promising_mails(since: datetime) -> Iterator[tuple[UUID, str]]:
-    waiting = InboundEmail.objects.filter(owner__isnull=True, received_at__gte=since).order_by("received_at")
+    waiting = InboundEmail.objects.filter(owner__isnull=True, received_at__gte=since).order_by(
+        "received_at", "message_id"
+    )
     for batch in _batches(list(waiting.values_list("pk", flat=True))):
         rows = list(waiting.filter(pk__in=batch).values_list("pk", "thread_id", "in_reply_to", "references"))
         messages = [(thread_id, list_ancestors(parent, references)) for _, thread_id, parent, references in rows]
@@ -348,7 +353,7 @@ def _promising_mails(since: datetime) -> Iterator[tuple[UUID, str]]:
 
 def _promising_reports(since: datetime) -> Iterator[tuple[UUID, str]]:
     waiting = ProviderEvent.objects.filter(kind=EventKind.REPORT, owner__isnull=True, received_at__gte=since)
-    for batch in _batches(list(waiting.order_by("received_at").values_list("pk", flat=True))):
+    for batch in _batches(list(waiting.order_by("received_at", "event_id").values_list("pk", flat=True))):
         rows = list(waiting.filter(pk__in=batch).values_list("pk", "thread_id", "message_id"))
         messages = [(thread_id, [message_id]) for _, thread_id, message_id in rows]
         for row, is_promising in zip(rows, keep_promising(messages), strict=True):
