@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -98,6 +100,15 @@ def test_real_mail_that_is_set_up_by_half_is_a_fault_that_names_the_other_half()
 
 def test_no_setting_of_the_users_needs_no_check() -> None:
     assert dev.check_settings({}) == []
+
+
+def test_a_port_is_picked_once_though_nobody_listens_on_it_yet() -> None:
+    first = dev.pick_port(None)
+    script = f"import runpy; print(runpy.run_path({str(FILE)!r})['pick_port']({first}))"
+
+    assert dev.pick_port(first) != first
+    other = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert int(other.stdout) != first
 
 
 def test_a_port_that_is_taken_is_replaced_by_one_that_is_free() -> None:
