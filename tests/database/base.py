@@ -1,6 +1,7 @@
-"""Empties the tables after a test by DELETE; must differ from the product's backend in nothing else.
+"""Empties after a test only the tables that are in use; must differ from the product's backend in nothing else.
 
-Between two tests a table holds a handful of rows, and forty TRUNCATEs cost fifty times as much as forty DELETEs.
+TRUNCATE makes a new file for every table that it is given, so forty empty ones cost more than most tests. DELETE would
+be quicker still, but leaves room in which later rows stand before earlier ones.
 """
 
 from __future__ import annotations
@@ -22,8 +23,14 @@ class DatabaseOperations(PostgreSQLOperations):
     def sql_flush(
         self, style: Any, tables: Sequence[str], *, reset_sequences: bool = False, allow_cascade: bool = False
     ) -> list[str]:
-        """Returns one DELETE a table; foreign keys are deferred, so their order does not matter."""
-        return [f"DELETE FROM {self.quote_name(table)}" for table in tables if table not in KEPT]
+        """Returns one TRUNCATE of the tables that hold a row and those that refer to them; none when all are empty."""
+        used = [self.quote_name(table) for table in tables if table not in KEPT and self._holds_a_row(table)]
+        return [f"TRUNCATE {', '.join(used)} CASCADE"] if used else []
+
+    def _holds_a_row(self, table: str) -> bool:
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"SELECT EXISTS (SELECT FROM {self.quote_name(table)})")
+            return bool(cursor.fetchone()[0])
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
